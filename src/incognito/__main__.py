@@ -1,0 +1,5 @@
+"""python -m incognito."""
+
+from incognito.cli import main
+
+main()

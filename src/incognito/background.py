@@ -1,0 +1,147 @@
+"""What comes behind the person: nothing, the blurred place, a colour, an image or a video."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from incognito import photo, video
+from incognito.errors import InputError, UnknownBackgroundError
+from incognito.frame import Frame, Picture, Plane
+from incognito.header import read_header
+from incognito.refine import spread
+
+STRONGEST = 100  # of blur
+USUAL = 16  # strength of a plain "blur"
+LINES = 720  # a blur's strength is its sigma in the pixels of a picture of so many lines
+
+
+class Background(Protocol):
+    """Anything that can stand behind a person."""
+
+    def behind(self, frame: Frame, alpha: Plane, seconds: float) -> Picture | None:
+        """Give the picture behind a frame at a time of the film, uint8 RGB (H, W, 3); None for nothing."""
+        ...
+
+
+class Transparent:
+    """Nothing: the picture gets an alpha channel."""
+
+    def behind(self, frame: Frame, alpha: Plane, seconds: float) -> None:
+        """Give nothing."""
+        return None
+
+
+class Blur:
+    """The place itself, blurred from background pixels only, so that the person's colours make no halo."""
+
+    def __init__(self, strength: float = USUAL) -> None:
+        self.strength = strength
+
+    def behind(self, frame: Frame, alpha: Plane, seconds: float) -> Picture:
+        """Blur what is not person; as much of a picture, whatever its size."""
+        height, width = frame.size
+        sigma = self.strength * min(height, width) / LINES
+        factor = max(1, int(sigma / 3))  # a blur of sigma >= 3 hides that it was made on fewer pixels
+        size = (max(1, width // factor), max(1, height // factor))
+        small = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
+        person = cv2.dilate(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.ones((3, 3), np.uint8))
+        place = np.clip(1 - 2 * person, 0, 1).astype(np.float32)
+        blurred = spread(small.astype(np.float32), place, max(sigma / factor, 0.5))
+        return cv2.resize(cv2.convertScaleAbs(blurred), (width, height))  # type: ignore[return-value]
+
+
+class Colour:
+    """One colour."""
+
+    def __init__(self, red: int, green: int, blue: int) -> None:
+        self.rgb = (red, green, blue)
+
+    def behind(self, frame: Frame, alpha: Plane, seconds: float) -> Picture:
+        """Fill the frame."""
+        return np.full_like(frame.pixels, self.rgb)
+
+
+class Image:
+    """A picture, scaled and cut to cover the frame."""
+
+    def __init__(self, pixels: Picture) -> None:
+        self._pixels = pixels
+        self._fitted = pixels
+
+    def behind(self, frame: Frame, alpha: Plane, seconds: float) -> Picture:
+        """Cover the frame; the fitting is done once for a size."""
+        if self._fitted.shape != frame.pixels.shape:
+            self._fitted = cover(self._pixels, frame.size)
+        return self._fitted
+
+
+class Film:
+    """A video, played at its own pace, begun again when it ends, scaled and cut to cover the frame."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._begun = 0.0
+        self._restart()
+
+    def behind(self, frame: Frame, alpha: Plane, seconds: float) -> Picture:
+        """Give the picture that the video shows at that time; times must not go back."""
+        while seconds - self._begun >= self._next[0]:
+            self._now = self._next[1]
+            following = next(self._pictures, None)
+            if following is None:
+                self._begun += self._next[0] + self._pause
+                self._restart()
+            else:
+                self._pause = following[0] - self._next[0]
+                self._next = following
+        return cover(self._now, frame.size)
+
+    def _restart(self) -> None:
+        self._pictures: Iterator[tuple[float, Picture]] = video.pictures(self._path)
+        first = next(self._pictures, None)
+        if first is None:
+            raise InputError(f"{self._path} shows no picture; choose another background")
+        self._now, self._next, self._pause = first[1], (0.0, first[1]), 1 / 25
+
+
+def parse(text: str) -> Background:
+    """Make a background of "transparent", "blur", "blur:24", "#00b140", or an image's or a video's path.
+
+    Raises UnknownBackgroundError for anything else.
+    """
+    if text == "transparent":
+        return Transparent()
+    if text == "blur":
+        return Blur()
+    if match := re.fullmatch(r"blur:(\d+(?:\.\d+)?)", text):
+        if 0 < float(match[1]) <= STRONGEST:
+            return Blur(float(match[1]))
+        raise UnknownBackgroundError(f"{text!r} is no blur; its strength goes from 1 to {STRONGEST}")
+    if match := re.fullmatch(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text):
+        return Colour(*(int(part, 16) for part in match.groups()))
+    if Path(text).is_file():
+        return _from_file(Path(text))
+    raise UnknownBackgroundError(
+        f"there is no background {text!r}; give transparent, blur, blur:24, a colour such as #00b140, or a file"
+    )
+
+
+def cover(pixels: Picture, size: tuple[int, int]) -> Picture:
+    """Scale and cut a picture evenly so that it covers size (height, width)."""
+    scale = max(want / have for want, have in zip(size, pixels.shape, strict=False))
+    height, width = (max(want, round(have * scale)) for want, have in zip(size, pixels.shape, strict=False))
+    scaled = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    return np.ascontiguousarray(scaled[top : top + size[0], left : left + size[1]])  # type: ignore[arg-type]
+
+
+def _from_file(path: Path) -> Background:
+    with path.open("rb") as file:
+        is_photo = read_header(file.read(1 << 20)) is not None or path.suffix.lower() in photo.FORMATS
+    return Image(photo.read(path.read_bytes(), str(path)).pixels) if is_photo else Film(path)

@@ -1,0 +1,133 @@
+"""The commands: each parses, makes one library call and prints. Heavy imports live inside them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from incognito import __version__
+from incognito.errors import IncognitoError
+from incognito.lab.cli import app as lab
+
+app = typer.Typer(
+    help="Take away what is behind a person: in photos, videos and calls, on an ordinary CPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(lab, name="lab")
+
+Input = Annotated[str, typer.Argument(metavar="IN", help="A photo or a video; - reads a photo from standard input.")]
+Output = Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="The file to write; - writes a PNG.")]
+Model = Annotated[str, typer.Option("--model", help="A shipped model's name, or an .onnx with its card beside it.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
+
+
+@app.command()
+def remove(
+    source: Input,
+    target: Output,
+    background: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads this at run time
+        typer.Option(
+            "--background",
+            help="transparent, blur, blur:24, a colour such as #00b140, or an image's or video's path. "
+            "Left out: transparent where OUT can hold it (PNG, WebP, WebM), else blur.",
+        ),
+    ] = None,
+    model: Model = "fast",
+    force: Force = False,
+) -> None:
+    """Take away the background of a photo or a video.
+
+    Example: incognito remove portrait.jpg -o portrait.png
+    """
+    from incognito import files, progress
+
+    with progress.bar("removing", "frames") as move:
+        files.remove(source, target, background, model, force, move)
+
+
+@app.command()
+def matte(source: Input, target: Output, model: Model = "fast", force: Force = False) -> None:
+    """Write the matte alone, in grey: white is person.
+
+    Example: incognito matte portrait.jpg -o matte.png
+    """
+    from incognito import files, progress
+
+    with progress.bar("matting", "frames") as move:
+        files.matte(source, target, model, force, move)
+
+
+@app.command()
+def models() -> None:
+    """List the shipped models.
+
+    Example: incognito models
+    """
+    from incognito import zoo
+
+    for card in zoo.models():
+        print(f"{card.name}: {card.width}x{card.height}, {card.bytes / 1e6:.1f} MB, IoU {card.iou:.3f}")
+        print(f"  licence: {card.licence}")
+        print(f"  trained on: {'; '.join(card.training_data)}")
+        print(f"  sha256: {card.sha256}")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where the files go.")] = Path(
+        "incognito-demo"
+    ),
+    model: Model = "fast",
+    force: Force = False,
+) -> None:
+    """Run on the portrait that comes with the package: a photo and a film, with the time of every stage.
+
+    Example: incognito demo -o incognito-demo
+    """
+    from incognito import demo as demonstration
+    from incognito import progress
+
+    with progress.bar("filming", "frames") as move:
+        result = demonstration.run(folder, model, force=force, on_frame=move)
+    print(f"{'stage':<10} {'p50 ms':>7} {'p95 ms':>7}   (1280x720, blurred background)")
+    for stage in result.stopwatch.stages:
+        half, most = (result.stopwatch.milliseconds(stage, percentile) for percentile in (50, 95))
+        print(f"{stage:<10} {half:>7.1f} {most:>7.1f}")
+    print(f"{'whole film':<10} {result.frames_per_second:>7.1f} frames a second")
+    for path in result.files:
+        print(path)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"incognito {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Take away what is behind a person: in photos, videos and calls, on an ordinary CPU."""
+
+
+def main() -> None:
+    """Run a command; what goes wrong on purpose is one line on standard error, and an exit code."""
+    try:
+        app()
+    except IncognitoError as error:
+        print(f"incognito: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

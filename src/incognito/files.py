@@ -1,0 +1,135 @@
+"""Files in, files out: a photo or a video, told apart by what is in it; "-" is standard input or output."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from incognito import background as backgrounds
+from incognito import output, photo, video
+from incognito.composite import compose
+from incognito.errors import InputError, OutputError
+from incognito.frame import Frame
+from incognito.header import read_header
+from incognito.pipeline import Matting, Removal
+from incognito.segment import Segmenter
+
+PIPE = "-"
+HEAD = 1 << 20  # bytes that a photo's header is looked for in: metadata may come first
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is done to a file: to a photo's frame, or to a video's frames one after the other."""
+
+    photo: Callable[[Frame], np.ndarray]
+    film: video.Transform
+    alpha: bool  # whether the result is transparent
+
+
+def remove(
+    source: str,
+    target: str,
+    background: str | None = None,
+    model: str = "fast",
+    force: bool = False,
+    on_frame: video.OnFrame = lambda done, count: None,
+) -> None:
+    """Take away the background of a photo or a video.
+
+    Without `background` the result is transparent where the target can hold that (PNG, WebP, WebM), and else blurred.
+    Raises IncognitoError; then nothing is written.
+    """
+    _check(source, target, force)
+    if background is None:
+        background = "transparent" if _holds_alpha(target) else "blur"
+    behind = backgrounds.parse(background)
+    alpha = isinstance(behind, backgrounds.Transparent)
+    if alpha and not _holds_alpha(target):
+        raise OutputError(f"{target} cannot be transparent; use .png, .webp or .webm, or give a --background")
+    segmenter = Segmenter(model)
+    job = Job(lambda frame: compose(frame, segmenter(frame), behind), Removal(segmenter, behind), alpha)
+    _run(job, source, target, on_frame)
+
+
+def matte(
+    source: str,
+    target: str,
+    model: str = "fast",
+    force: bool = False,
+    on_frame: video.OnFrame = lambda done, count: None,
+) -> None:
+    """Write the matte of a photo or a video, in grey: white is person. Raises IncognitoError; then nothing is written."""
+    _check(source, target, force)
+    segmenter = Segmenter(model)
+    _run(Job(lambda frame: segmenter(frame).levels, Matting(segmenter), False), source, target, on_frame)
+
+
+def _run(job: Job, source: str, target: str, on_frame: video.OnFrame) -> None:
+    path = Path(source)
+    if source == PIPE or _is_photo(path):
+        data = sys.stdin.buffer.read() if source == PIPE else path.read_bytes()
+        frame = photo.read(data, "standard input" if source == PIPE else source)
+        _write_photo(photo.encode(job.photo(frame), _photo_format(target)), target)
+        return
+    if target == PIPE:
+        raise OutputError(f"{source} is a video, which cannot be piped; name a file to write")
+    container = video.container_of(Path(target))
+    with output.beside(Path(target)) as part:
+        video.convert(path, part, container, job.film, job.alpha, on_frame=on_frame)
+
+
+def _write_photo(data: bytes, target: str) -> None:
+    if target == PIPE:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    with output.beside(Path(target)) as part:
+        part.write_bytes(data)
+
+
+def _check(source: str, target: str, force: bool) -> None:
+    """Refuse what cannot work, before any work is done."""
+    if source != PIPE:
+        _check_source(Path(source))
+    if target == PIPE:
+        return
+    suffix = Path(target).suffix.lower()
+    if suffix not in photo.FORMATS and suffix not in video.CONTAINERS:
+        known = ", ".join([*photo.FORMATS, *video.CONTAINERS])
+        raise OutputError(f"{target} has no ending that can be written; use one of {known}")
+    output.check(Path(target), force, None if source == PIPE else Path(source))
+
+
+def _check_source(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path} is a directory; name a photo or a video in it")
+    if not path.exists():
+        raise InputError(f"{path} does not exist; check the path")
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+    if empty:
+        raise InputError(f"{path} is empty; get the file again")
+
+
+def _is_photo(path: Path) -> bool:
+    with path.open("rb") as file:
+        return read_header(file.read(HEAD)) is not None or path.suffix.lower() in photo.FORMATS
+
+
+def _photo_format(target: str) -> str:
+    return "PNG" if target == PIPE else photo.format_of(Path(target))
+
+
+def _holds_alpha(target: str) -> bool:
+    suffix = Path(target).suffix.lower()
+    if suffix in video.CONTAINERS:
+        return video.CONTAINERS[suffix].holds_alpha
+    return target == PIPE or photo.FORMATS[suffix] in photo.WITH_ALPHA

@@ -1,0 +1,66 @@
+"""What a picture file says of itself before it is decoded: its format and its size."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+STARTS_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # JPEG markers that carry the size
+START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A picture file's format (JPEG, PNG or WebP), size in pixels, and whether its end is there."""
+
+    format: str
+    width: int
+    height: int
+    whole: bool
+
+
+def read_header(data: bytes) -> Header | None:
+    """Read the header of a picture file; None where it is neither JPEG, PNG nor WebP, or breaks off in the header."""
+    try:
+        if data.startswith(b"\xff\xd8\xff"):
+            return _jpeg(data)
+        if data.startswith(b"\x89PNG\r\n\x1a\n"):
+            width, height = struct.unpack(">II", data[16:24])
+            return Header("PNG", width, height, b"IEND" in data[-64:])
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            return _webp(data)
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
+def _jpeg(data: bytes) -> Header | None:
+    """Walk the segments (ITU T.81, B.1.1) to the start of frame, which carries the size."""
+    at = 2
+    while data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        (length,) = struct.unpack(">H", data[at + 2 : at + 4])
+        if marker in STARTS_OF_FRAME:
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return Header("JPEG", width, height, data.rfind(bytes([0xFF, END_OF_IMAGE])) > at)
+        at += 2 + length
+    return None
+
+
+def _webp(data: bytes) -> Header | None:
+    """Read the first chunk (RFC 9649): VP8, VP8L or VP8X."""
+    whole = len(data) >= struct.unpack("<I", data[4:8])[0] + 8
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[i : i + 3], "little") + 1 for i in (24, 27))
+    elif kind == b"VP8L":
+        (bits,) = struct.unpack("<I", data[21:25])
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    elif kind == b"VP8 ":
+        width, height = (side & 0x3FFF for side in struct.unpack("<HH", data[26:30]))
+    else:
+        return None
+    return Header("WebP", width, height, whole)

@@ -1,0 +1,50 @@
+"""Files out: written beside their place and put there at once, so that nothing half-written ever has the name."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from incognito.errors import OutputError
+
+
+def check(target: Path, force: bool = False, source: Path | None = None) -> None:
+    """Refuse an output that exists (unless forced), is the input, or could not be written; before any work is done."""
+    if target.is_dir():
+        raise OutputError(f"{target} is a directory; name a file in it")
+    if source is not None and target.exists() and source.exists() and target.samefile(source):
+        raise OutputError(f"{target} is the input itself, which is never touched; choose another output")
+    if target.exists() and not force:
+        raise OutputError(f"{target} exists; choose another output or add --force to replace it")
+    if not target.parent.is_dir():
+        raise OutputError(f"{target.parent} is no directory; make it first or choose another output")
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError(f"{target.parent} cannot be written to; choose another output")
+
+
+@contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """Give a temporary path in the target's directory; it becomes the target if all ends well, and is gone if not."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=".part", dir=target.parent)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written ({error.strerror}); choose another output") from None
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o666 & ~_umask())
+        part.replace(target)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written ({error.strerror}); choose another output") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

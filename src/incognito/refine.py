@@ -1,0 +1,107 @@
+"""From the network's matte to the frame's: steady over time, sharp at the frame's edges, free of the old background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from incognito.frame import Frame, Picture, Plane
+
+RADIUS = 2  # of the guided filter's window, in the network's pixels
+EPSILON = 1e-4  # contrast, squared, below which the guide is taken for flat
+FLOOR, CEILING = 0.04, 0.96  # alpha below and above counts as none and all: a room must not shimmer through
+
+STILL, MOVED = 0.015, 0.06  # mean change of a neighbourhood's grey: sensor noise below, motion above
+KEEP = 0.7  # how much of the remembered alpha stays where nothing moves
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """The last matte and the guide it was found with, both float32 (h, w) of the network's size."""
+
+    alpha: Plane
+    guide: Plane
+
+
+def guide_of(small: Picture, size: tuple[int, ...]) -> Plane:
+    """The grey of the network's input, float32 in [0, 1], at the size (h, w) of its output."""
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    if grey.shape != size:
+        grey = cv2.resize(grey, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    return grey.astype(np.float32) * np.float32(1 / 255)
+
+
+def steady(alpha: Plane, guide: Plane, memory: Memory | None) -> Memory:
+    """Mix a new alpha with the remembered one: mostly the old where the picture stands still, the new where it moves."""
+    if memory is None:
+        return Memory(alpha, guide)
+    change = cv2.blur(cv2.absdiff(guide, memory.guide), (9, 9))
+    keep = KEEP * np.clip((MOVED - change) / (MOVED - STILL), 0, 1)
+    return Memory(alpha + keep * (memory.alpha - alpha), guide)
+
+
+def upsample(alpha: Plane, guide: Plane, frame: Frame) -> Plane:
+    """Bring alpha (h, w) to the frame's size along the frame's own edges, float32 (H, W) in [0, 1].
+
+    The fast guided filter (He and Sun 2015): alpha = a x grey + b, with a and b found at the network's size and only
+    interpolated at the frame's.
+    """
+    slope, offset = _guided(alpha, guide)
+    stretch = np.float32(1 / (CEILING - FLOOR))
+    height, width = frame.size
+    a = cv2.resize(slope * (stretch / np.float32(255)), (width, height), interpolation=cv2.INTER_LINEAR)
+    b = cv2.resize((offset - np.float32(FLOOR)) * stretch, (width, height), interpolation=cv2.INTER_LINEAR)
+    grey = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY)
+    full = cv2.add(cv2.multiply(a, grey, dtype=cv2.CV_32F), b)
+    return np.clip(full, 0, 1, out=full)  # type: ignore[call-overload,no-any-return]
+
+
+def _guided(alpha: Plane, guide: Plane) -> tuple[Plane, Plane]:
+    """The line alpha = a x guide + b around each pixel, averaged over the windows that hold it."""
+    window = (2 * RADIUS + 1, 2 * RADIUS + 1)
+    mean_guide, mean_alpha = cv2.blur(guide, window), cv2.blur(alpha, window)
+    covariance = cv2.blur(guide * alpha, window) - mean_guide * mean_alpha
+    variance = cv2.blur(guide * guide, window) - mean_guide * mean_guide
+    slope = covariance / (variance + np.float32(EPSILON))
+    return cv2.blur(slope, window), cv2.blur(mean_alpha - slope * mean_guide, window)
+
+
+def decontaminate(frame: Frame, alpha: Plane) -> Picture:
+    """Estimate the person's own colours, uint8 RGB (H, W, 3): without the old background that mixed into the edges.
+
+    Blur fusion (Forte 2021) with both blurs at a quarter of the size: F = f + alpha x (I - alpha x f - (1 - alpha) x b),
+    where f and b are the blurred colours of person and background. Only pixels that are neither are touched.
+    """
+    soft = (alpha > 0) & (alpha < 1)
+    if not soft.any():
+        return frame.pixels
+    person, place = blurred_sides(frame.pixels, alpha)
+    rows, columns = np.nonzero(soft)
+    weight = alpha[rows, columns][:, None]
+    f, b = person[rows, columns], place[rows, columns]
+    colour = f + weight * (frame.pixels[rows, columns] - weight * f - (1 - weight) * b)
+    clean = frame.pixels.copy()
+    clean[rows, columns] = np.clip(colour, 0, 255)
+    return clean
+
+
+def blurred_sides(pixels: Picture, alpha: Plane, sigma: float = 4.0) -> tuple[np.ndarray, np.ndarray]:
+    """The colours of person and background, each blurred alone: float32 (H, W, 3) twice."""
+    height, width = alpha.shape
+    small = (max(1, width // 4), max(1, height // 4))
+    colours = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+    weight = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
+    person, place = (spread(colours, side, sigma) for side in (weight, 1 - weight))
+    return cv2.resize(person, (width, height)), cv2.resize(place, (width, height))
+
+
+def spread(colours: np.ndarray, weight: Plane, sigma: float) -> np.ndarray:
+    """Blur colours float32 (h, w, 3) by weight float32 (h, w), so that what weighs nothing lends no colour."""
+    share = cv2.merge([weight] * 3)
+    sums = cv2.GaussianBlur(colours * share, (0, 0), sigma)
+    weights = cv2.GaussianBlur(share, (0, 0), sigma)
+    far_sums, far_weights = cv2.mean(colours * share), cv2.mean(weight)[0]
+    few = np.float32(1e-3)  # where no weight is near, the mean of all of it stands in
+    return (sums + few * np.float32(far_sums[:3])) / (weights + few * np.float32(max(far_weights, 1e-6)))

@@ -1,0 +1,37 @@
+"""A video's sound on its way through: copied where the new file can hold it, converted where it cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import av
+
+if TYPE_CHECKING:
+    from incognito.video import Container
+
+
+class Sound:
+    """One stream of audio being written."""
+
+    def __init__(self, output: Any, source: Any, container: Container) -> None:
+        self._output = output
+        self._copies = source.codec_context.name in container.sounds
+        if self._copies:
+            self._stream = output.add_stream_from_template(source)
+        else:
+            rate = 48000 if container.sound == "libopus" else source.codec_context.sample_rate
+            self._stream = output.add_stream(container.sound, rate=rate, layout=source.codec_context.layout)
+
+    def take(self, packet: av.Packet) -> None:
+        """Write a packet of the source's stream."""
+        if not self._copies:
+            for frame in packet.decode():
+                self._output.mux(self._stream.encode(frame))
+        elif packet.dts is not None:
+            packet.stream = self._stream
+            self._output.mux(packet)
+
+    def finish(self) -> None:
+        """Write what the encoder still holds."""
+        if not self._copies:
+            self._output.mux(self._stream.encode(None))

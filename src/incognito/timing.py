@@ -1,0 +1,60 @@
+"""What every stage costs. The only caller of perf_counter."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Clock = Callable[[], float]  # seconds, from any beginning, never backwards
+
+
+class FakeClock:
+    """A clock that tests move by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        self.now += seconds
+
+
+class Stopwatch:
+    """Collect the times of named stages, in the order in which they were first seen."""
+
+    def __init__(self, clock: Clock = time.perf_counter) -> None:
+        self._clock = clock
+        self._times: dict[str, list[float]] = defaultdict(list)
+        self._start = clock()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside, if it ends well."""
+        start = self._clock()
+        yield
+        self._times[name].append(self._clock() - start)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the stopwatch was made."""
+        return self._clock() - self._start
+
+    @property
+    def stages(self) -> list[str]:
+        """The names seen so far."""
+        return list(self._times)
+
+    def count(self, name: str) -> int:
+        """How often a stage was timed."""
+        return len(self._times[name])
+
+    def milliseconds(self, name: str, percentile: float) -> float:
+        """A percentile (0 to 100) of a stage's times, in milliseconds: the nearest rank, so a time that was measured."""
+        times = sorted(self._times[name])
+        rank = round(percentile / 100 * (len(times) - 1))
+        return times[rank] * 1000

@@ -1,0 +1,142 @@
+"""Model cards: JSON beside each .onnx that says what goes in, what comes out, and where the model is from."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from incognito.errors import ModelError, UnknownModelError
+
+SHIPPED = Path(__file__).parent / "models"
+
+_CHOICES = {
+    "layout": ("NHWC", "NCHW"),
+    "colour": ("RGB", "BGR"),
+    "dtype": ("uint8", "float32"),
+    "resize": ("stretch",),
+    "activation": ("none", "sigmoid"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is known of a model. Preprocessing is read from here and from nowhere else.
+
+    `activation` is what is still to be applied to the network's output: none, where the graph gives alpha itself.
+    `mean` and `deviation` are per channel, in units of the picture (0 to 255); both are empty where the graph
+    normalises. `measured` holds figures by name, such as iou.
+    """
+
+    name: str
+    file: str
+    bytes: int
+    sha256: str
+    licence: str
+    training_data: list[str]
+    height: int
+    width: int
+    layout: str
+    colour: str
+    dtype: str
+    mean: list[float]
+    deviation: list[float]
+    resize: str
+    activation: str
+    measured: dict[str, float]
+    lineage: list[str]
+    folder: Path = dataclasses.field(default=SHIPPED, compare=False)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The network's input, height and width."""
+        return self.height, self.width
+
+    @property
+    def iou(self) -> float:
+        """The person's IoU on the card's test list; NaN where it was not measured."""
+        return self.measured.get("iou", float("nan"))
+
+    @property
+    def path(self) -> Path:
+        """Where the network lies."""
+        return self.folder / self.file
+
+    def load(self) -> bytes:
+        """Read the network and check it against the card; raises ModelError where they differ."""
+        try:
+            network = self.path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{self.path} cannot be read ({error.strerror}); install the model again") from None
+        if hashlib.sha256(network).hexdigest() != self.sha256:
+            raise ModelError(f"{self.path} is not the file its card describes (SHA-256); install the model again")
+        return network
+
+    def write(self, path: Path) -> None:
+        """Write the card as JSON."""
+        fields = dataclasses.asdict(self)
+        del fields["folder"]
+        path.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_card(path: Path) -> Card:
+    """Read and check a card; raises ModelError where it is damaged, incomplete or says what is not known."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        card = Card(**fields, folder=path.parent)
+    except OSError:
+        raise ModelError(f"{path} is missing; every model needs its card beside it") from None
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{path} is no model card ({_first_line(error)}); write it again with incognito lab export") from None
+    _check(card, path)
+    return card
+
+
+def models() -> list[Card]:
+    """The shipped models' cards, in the order of their names."""
+    return [read_card(path) for path in sorted(SHIPPED.glob("*.json"))]
+
+
+def find(model: str | Path) -> Card:
+    """Find a card by a shipped model's name, or by the path of an .onnx with its card beside it."""
+    path = Path(model)
+    if path.suffix == ".onnx" or path.is_file():
+        if not path.is_file():
+            raise UnknownModelError(f"{path} does not exist; name a file or one of the shipped models: {_names()}")
+        card = read_card(path.with_suffix(".json"))
+        return dataclasses.replace(card, file=path.name)
+    if (SHIPPED / f"{path.name}.json").is_file() and path.name == str(model):
+        return read_card(SHIPPED / f"{path.name}.json")
+    raise UnknownModelError(f"there is no model {str(model)!r}; choose one of {_names()}, or name an .onnx file")
+
+
+def _check(card: Card, path: Path) -> None:
+    for field in dataclasses.fields(card):
+        value: Any = getattr(card, field.name)
+        if field.name != "folder" and not isinstance(value, _TYPES[str(field.type)]):
+            raise ModelError(f"{path}: {field.name} must be a {field.type}, not {value!r}")
+    for name, choices in _CHOICES.items():
+        if getattr(card, name) not in choices:
+            raise ModelError(f"{path}: {name} is {getattr(card, name)!r}; known are {', '.join(choices)}")
+    if card.height < 1 or card.width < 1 or {len(card.mean), len(card.deviation)} not in ({0}, {3}):
+        raise ModelError(f"{path}: the size must be positive, mean and deviation both empty or three numbers each")
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "int": int,
+    "list[str]": list,
+    "list[float]": list,
+    "dict[str, float]": dict,
+}
+
+
+def _names() -> str:
+    return ", ".join(path.stem for path in sorted(SHIPPED.glob("*.json")))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
