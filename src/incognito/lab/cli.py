@@ -1,0 +1,108 @@
+"""The laboratory's commands. PyTorch is loaded inside those that need it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from incognito.errors import LabError
+
+app = typer.Typer(help="The laboratory: train, evaluate and export networks (extra [lab]).", no_args_is_help=True)
+
+Data = Annotated[
+    Path, typer.Option("--data", metavar="ROOT", envvar="INCOGNITO_DATA", help="The folder that holds manifest.csv.")
+]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file; see recipes/.")],
+    data: Data,
+    out: Out,
+    backbones: Annotated[
+        Path, typer.Option(envvar="INCOGNITO_BACKBONES", help="The folder of the ImageNet arrays.")
+    ] = Path("../shared/backbones"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/last.pt.")] = False,
+) -> None:
+    """Train a network by a recipe.
+
+    Example: incognito lab train recipes/fast.toml --data DATA --out runs/fast
+    """
+    with _needing_torch():
+        from incognito.lab import train as training
+        from incognito.lab.recipe import Recipe
+    from incognito import progress
+
+    with progress.bar("training", "pictures") as move:
+        best = training.train(Recipe.read(recipe), data, backbones, out, resume, move)
+    print(best)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an .onnx with its card.")],
+    data: Data,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    group: Annotated[str, typer.Option(help="The folder of the pictures, such as people/portraits.")] = "people/portraits",
+) -> None:
+    """Measure a model's own output on labelled pictures: means over the pictures, at each mask's size.
+
+    Example: incognito lab evaluate fast --data DATA --split test
+    """
+    from incognito.lab import evaluate as evaluation
+
+    result = evaluation.evaluate(model, data, split, group)
+    print(f"model {result.model}, {group}, split {split}, n {result.n}")
+    print(f"person IoU  {result.iou:.4f}")
+    print(f"mean IoU    {result.mean_iou:.4f}")
+    print(f"boundary F  {result.boundary_f:.4f}")
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint that lab train wrote.")],
+    out: Out,
+    data: Annotated[
+        Path | None, typer.Option("--data", envvar="INCOGNITO_DATA", help="Measure the card's IoU on its test list.")
+    ] = None,
+) -> None:
+    """Make an ONNX model and its card of a checkpoint; refused where ONNX Runtime and PyTorch differ.
+
+    Example: incognito lab export runs/fast/best.pt -o fast.onnx
+    """
+    with _needing_torch():
+        from incognito.lab import export as exporting
+    card = exporting.export(checkpoint, out, data)
+    print(f"{card.path}: {card.bytes / 1e6:.2f} MB")
+
+
+@app.command()
+def bench(
+    out: Out = Path("results/stages.csv"),
+    model: Annotated[str, typer.Option("--model", help="A shipped model's name, or an .onnx with its card.")] = "fast",
+    threads: Annotated[int, typer.Option(help="Threads of the network.")] = os.cpu_count() or 1,
+) -> None:
+    """Time the stages of the demonstration's film and append them as a row.
+
+    Example: incognito lab bench -o results/stages.csv
+    """
+    from incognito.lab import bench as benching
+
+    row = benching.bench(model, threads)
+    benching.append(out, row)
+    for name, value in row.items():
+        print(f"{name}: {value}")
+
+
+@contextmanager
+def _needing_torch() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise LabError(f"{error.name} is missing, which this needs; pip install 'incognito[lab]'") from None

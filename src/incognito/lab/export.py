@@ -1,0 +1,132 @@
+"""From a checkpoint to an ONNX model and its card. Refuses when ONNX Runtime and PyTorch disagree."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from incognito.demo import portrait
+from incognito.errors import LabError
+from incognito.lab.evaluate import evaluate
+from incognito.lab.recipe import Recipe
+from incognito.lab.train import make_network, read_checkpoint
+from incognito.runtime import OnnxRuntime
+from incognito.segment import resize
+from incognito.zoo import Card
+
+TOLERANCE = 1e-4  # of alpha, between PyTorch and ONNX Runtime
+OPSET = 17
+LICENCE = "MIT; trained on research-only pictures, see training_data"
+TRAINING_DATA = [
+    "PFCN/EG1800 portraits (Shen et al. 2016; Flickr photos, research)",
+    "CelebAMask-HQ subset (non-commercial research)",
+    "Clothing Co-Parsing (research)",
+    "COCO 2017 subset (annotations CC BY 4.0, Flickr photos)",
+    "PASCAL VOC 2012 + SBD (research)",
+    "FaceSynthetics sample (non-commercial research)",
+    "VITON cut-outs (non-commercial research)",
+    "empty places: Houses, SUN, COCO, VOC, ImageNet samples, BSDS500 (research)",
+    "encoder begun from MobileNetV2 ImageNet weights (Apache-2.0)",
+]
+
+
+class Deployed(nn.Module):
+    """A network as it is shipped: uint8 (1, h, w, 3) in, finished alpha float32 (1, h, w) out."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, picture: Tensor) -> Tensor:
+        x = picture.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
+        return torch.sigmoid(self.net(x))[:, 0]
+
+
+def export(checkpoint: Path, target: Path, data: Path | None = None) -> Card:
+    """Write target (.onnx) and its card (.json beside it); with data, the card says the IoU on its test list."""
+    if target.suffix != ".onnx":
+        raise LabError(f"{target} does not end in .onnx; name the model so")
+    state = read_checkpoint(checkpoint)
+    recipe = Recipe.from_dict(state["recipe"])
+    net = make_network(recipe, None)
+    net.load_state_dict(state["averaged"])
+    deployed = Deployed(net.to(memory_format=torch.contiguous_format)).eval()
+    height, width = recipe.training.phases[-1].size
+    network = to_onnx(deployed, height, width)
+    lineage = [f"trained on {state['seen']} pictures, seed {recipe.training.seed}", f"exported, opset {OPSET}"]
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export.") as folder:
+        card = _write(Path(folder) / target.name, network, (height, width), lineage)
+        difference = disagreement(deployed, OnnxRuntime(card), (height, width))
+        if difference > TOLERANCE:
+            raise LabError(f"ONNX Runtime and PyTorch differ by {difference:.1e}, over {TOLERANCE:g}; nothing written")
+        if data is not None:
+            card = _measure(card, data)
+        for path in (card.path, card.path.with_suffix(".json")):
+            path.replace(target.parent / path.name)
+    return dataclasses.replace(card, folder=target.parent)
+
+
+def to_onnx(deployed: nn.Module, height: int, width: int) -> bytes:
+    """The deployed network as an ONNX file of fixed size, batch norms folded into their convolutions."""
+    blank = torch.zeros(1, height, width, 3, dtype=torch.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        torch.onnx.export(
+            deployed, (blank,), str(path), input_names=["picture"], output_names=["alpha"],
+            opset_version=OPSET, dynamo=False,
+        )  # fmt: skip
+        return path.read_bytes()
+
+
+def disagreement(deployed: nn.Module, runtime: OnnxRuntime, size: tuple[int, int]) -> float:
+    """The largest difference of alpha between PyTorch and ONNX Runtime, on the portrait and on noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    worst = 0.0
+    for picture in (resize(portrait().pixels, size), cv2.GaussianBlur(noise, (0, 0), 2), noise):
+        tensor = np.ascontiguousarray(picture)[None]
+        with torch.inference_mode():
+            expected = deployed(torch.from_numpy(tensor))[0].numpy()
+        worst = max(worst, float(np.abs(runtime.run(tensor) - expected).max()))
+    return worst
+
+
+def _write(path: Path, network: bytes, size: tuple[int, int], lineage: list[str]) -> Card:
+    path.write_bytes(network)
+    card = Card(
+        name=path.stem,
+        file=path.name,
+        bytes=len(network),
+        sha256=hashlib.sha256(network).hexdigest(),
+        licence=LICENCE,
+        training_data=TRAINING_DATA,
+        height=size[0],
+        width=size[1],
+        layout="NHWC",
+        colour="RGB",
+        dtype="uint8",
+        mean=[],
+        deviation=[],
+        resize="stretch",
+        activation="none",
+        measured={},
+        lineage=lineage,
+        folder=path.parent,
+    )
+    card.write(path.with_suffix(".json"))
+    return card
+
+
+def _measure(card: Card, data: Path) -> Card:
+    """Put the figures on the EG1800 test list into the card."""
+    result = evaluate(card.path, data)
+    figures = {"iou": result.iou, "mean_iou": result.mean_iou, "boundary_f": result.boundary_f, "n": result.n}
+    card = dataclasses.replace(card, measured={name: round(value, 4) for name, value in figures.items()})
+    card.write(card.path.with_suffix(".json"))
+    return card
