@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, NoReturn, Optional
 
 import typer
 
@@ -122,11 +124,20 @@ def root(
 
 def main() -> None:
     """Run a command; what goes wrong on purpose is one line on standard error, and an exit code."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # its warnings would come before that line
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     except IncognitoError as error:
         print(f"incognito: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    """End by unwinding, so that temporary files go; with the exit code that shells give to a signal."""
+    print("incognito: stopped; nothing was written", file=sys.stderr)
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

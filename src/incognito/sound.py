@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from incognito.video import Container
 
 
+USUAL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}  # by channels, where a file does not name its layout
+
+
 class Sound:
     """One stream of audio being written."""
 
@@ -20,7 +23,7 @@ class Sound:
             self._stream = output.add_stream_from_template(source)
         else:
             rate = 48000 if container.sound == "libopus" else source.codec_context.sample_rate
-            self._stream = output.add_stream(container.sound, rate=rate, layout=source.codec_context.layout)
+            self._stream = output.add_stream(container.sound, rate=rate, layout=_layout(source))
 
     def take(self, packet: av.Packet) -> None:
         """Write a packet of the source's stream."""
@@ -35,3 +38,8 @@ class Sound:
         """Write what the encoder still holds."""
         if not self._copies:
             self._output.mux(self._stream.encode(None))
+
+
+def _layout(source: Any) -> str:
+    layout = source.codec_context.layout
+    return USUAL_LAYOUTS.get(layout.nb_channels, layout.name) if "channels" in layout.name else layout.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import av
 import cv2
 import numpy as np
 
+from incognito import extent
 from incognito.errors import InputError, OutputError
 from incognito.frame import Frame, Picture
 from incognito.sound import Sound
@@ -57,7 +57,9 @@ CONTAINERS = {
     ),
 }
 
-UNSPECIFIED, BT709, SMPTE170M = 2, 1, 6  # matrix coefficients, ITU-T H.273 table 4
+NO_FILMS = frozenset({"tty", "hls", "dash", "concat"})  # text that FFmpeg draws, and lists of other files
+
+BT709, SMPTE170M = 1, 6  # matrix coefficients, ITU-T H.273 table 4
 SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # the same matrices, by the scaler's numbers
 LIMITED_RANGE = 1
 
@@ -67,12 +69,15 @@ class Source:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not _is_whole(path):
+        if not extent.is_whole(path):
             raise InputError(f"{path} breaks off before its end; get the whole file again")
         try:
-            self._container = av.open(str(path))
+            self._container = av.open(str(path), options={"protocol_whitelist": "file"})  # never the network
         except (av.FFmpegError, OSError) as error:
-            raise InputError(f"{path} cannot be read as a video ({_reason(error)}); convert it or check the file") from None
+            raise InputError(f"{path} cannot be read as a video ({_reason(error)}); check the file") from None
+        if self._container.format.name in NO_FILMS:
+            self.close()
+            raise InputError(f"{path} cannot be read as a video; check the file")
         films = [s for s in self._container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
         if not films:
             self.close()
@@ -130,7 +135,8 @@ class Target:
         options = {"movflags": "+faststart"} if container.format == "mp4" else {}
         self._container = av.open(str(path), "w", format=container.format, options=options)
         self._stream: Any = self._container.add_stream(container.codec, rate=source.rate, options=container.options)
-        self.sounds = {s.index: Sound(self._container, s, container) for s in source.sounds}
+        self._sounds = {s.index: Sound(self._container, s, container) for s in source.sounds}
+        self._early: list[av.Packet] | None = []  # sound that came before the first frame said how to open the file
 
     def begin(self, height: int, width: int, like: av.VideoFrame) -> None:
         """Set the size, the clock and the colours, those of the first decoded frame."""
@@ -144,6 +150,9 @@ class Target:
         aspect = self._source.stream.sample_aspect_ratio
         if aspect:
             context.sample_aspect_ratio = 1 / aspect if like.rotation % 180 else aspect
+        early, self._early = self._early or [], None
+        for packet in early:
+            self.take_sound(packet)
 
     def write(self, picture: np.ndarray, like: av.VideoFrame) -> None:
         """Encode a picture with the time of the frame that it was made from."""
@@ -155,12 +164,15 @@ class Target:
 
     def take_sound(self, packet: av.Packet) -> None:
         """Write a packet of one of the source's sounds."""
-        self.sounds[packet.stream.index].take(packet)
+        if self._early is not None:
+            self._early.append(packet)
+        else:
+            self._sounds[packet.stream.index].take(packet)
 
     def finish(self) -> None:
         """Write what the encoders still hold."""
         self._container.mux(self._stream.encode(None))
-        for sound in self.sounds.values():
+        for sound in self._sounds.values():
             sound.finish()
 
     def close(self) -> None:
@@ -258,25 +270,6 @@ def _guard(action: Callable[..., None], *arguments: Any) -> None:
 
 def _format_of(picture: np.ndarray) -> str:
     return "gray" if picture.ndim == 2 else {3: "rgb24", 4: "rgba"}[picture.shape[2]]
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a file of ISO boxes (MP4, MOV) reaches to the end of its last box; others pass unread."""
-    try:
-        length = path.stat().st_size
-        with path.open("rb") as file:
-            at = 0
-            while at + 8 <= length:
-                file.seek(at)
-                size, kind = struct.unpack(">I4s", file.read(8))
-                if at == 0 and kind != b"ftyp":
-                    return True
-                if size == 1:
-                    (size,) = struct.unpack(">Q", file.read(8))
-                at = length if size == 0 else at + max(size, 8)
-            return at == length
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check the path") from None
 
 
 def _reason(error: Exception) -> str:

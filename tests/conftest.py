@@ -1,0 +1,153 @@
+"""What the tests share: the portrait, films that they make, a toy model, and the data where there is some."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from incognito import cli
+from incognito.segment import Segmenter
+from incognito.zoo import Card
+
+
+@pytest.fixture(scope="session")
+def portrait() -> np.ndarray:
+    """The public-domain NASA portrait, RGB (512, 512, 3)."""
+    from skimage.data import astronaut
+
+    return astronaut()
+
+
+@pytest.fixture(scope="session")
+def segmenter() -> Segmenter:
+    """The shipped default model."""
+    return Segmenter("fast")
+
+
+@pytest.fixture
+def portrait_file(tmp_path: Path, portrait: np.ndarray) -> Path:
+    """The portrait as a JPEG."""
+    path = tmp_path / "portrait.jpg"
+    cv2.imwrite(str(path), portrait[..., ::-1])
+    return path
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The labelled pictures; the test is skipped where there are none."""
+    root = Path(os.environ.get("INCOGNITO_DATA", "../shared/data"))
+    if not (root / "manifest.csv").is_file():
+        pytest.skip("skipped: no data")
+    return root
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    """Run a command line; gives its exit code, standard output and standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["incognito", *map(str, arguments)])
+        capfd.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def toy_model(tmp_path: Path) -> Path:
+    """A network that takes a 32x48 picture and calls its red channel alpha, with its card beside it."""
+    nodes = [
+        helper.make_node("Gather", ["picture", "channel"], ["red"], axis=3),
+        helper.make_node("Cast", ["red"], ["wide"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["wide", "most"], ["alpha"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [helper.make_tensor_value_info("picture", TensorProto.UINT8, [1, 32, 48, 3])],
+        [helper.make_tensor_value_info("alpha", TensorProto.FLOAT, [1, 32, 48])],
+        [
+            helper.make_tensor("channel", TensorProto.INT64, [], [0]),
+            helper.make_tensor("most", TensorProto.FLOAT, [], [255.0]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    network = onnx.ModelProto.SerializeToString(model)
+    path = tmp_path / "toy.onnx"
+    path.write_bytes(network)
+    toy_card(network).write(tmp_path / "toy.json")
+    return path
+
+
+def toy_card(network: bytes, **changes: object) -> Card:
+    """The card of the toy model, with changes."""
+    fields: dict = {
+        "name": "toy", "file": "toy.onnx", "bytes": len(network), "sha256": hashlib.sha256(network).hexdigest(),
+        "licence": "MIT", "training_data": [], "height": 32, "width": 48, "layout": "NHWC", "colour": "RGB",
+        "dtype": "uint8", "mean": [], "deviation": [], "resize": "stretch", "activation": "none", "measured": {},
+        "lineage": [],
+    }  # fmt: skip
+    return Card(**(fields | changes))
+
+
+def write_film(
+    path: Path,
+    pictures: list[np.ndarray],
+    times: list[int],
+    codec: str = "libx264",
+    sound: str | None = "aac",
+    rotation: int = 0,
+) -> None:
+    """Write a film with pictures at times in milliseconds, and a tone beneath."""
+    kind = {".mp4": "mp4", ".webm": "webm", ".mkv": "matroska"}[path.suffix]
+    with av.open(str(path), "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+        tone = container.add_stream(sound, rate=48000, layout="mono") if sound else None
+        for picture, time in zip(pictures, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if tone is not None:
+            write_tone(container, tone, seconds=times[-1] / 1000)
+
+
+def write_tone(container, stream, seconds: float) -> None:
+    """Write 440 Hz into a stream of 48 kHz."""
+    samples = np.sin(2 * np.pi * 440 * np.arange(int(48000 * seconds)) / 48000).astype(np.float32)[None]
+    for start in range(0, samples.shape[1] - 960, 960):
+        frame = av.AudioFrame.from_ndarray(samples[:, start : start + 960], "fltp", "mono")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def times_of(path: Path) -> list[float]:
+    """The times of a film's frames, in milliseconds."""
+    with av.open(str(path)) as container:
+        return [frame.time * 1000 for frame in container.decode(video=0)]
+
+
+def sound_of(path: Path) -> list[tuple[float, bytes]]:
+    """The packets of a film's sound: time in milliseconds, and content."""
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(audio=0) if p.dts is not None]
+        return [(float(p.pts * p.time_base) * 1000, bytes(p)) for p in packets]
