@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from incognito import photo, video
-from incognito.errors import InputError, UnknownBackgroundError
+from incognito.errors import UnknownBackgroundError
 from incognito.frame import Frame, Picture, Plane
 from incognito.header import read_header
 from incognito.refine import spread
@@ -87,27 +87,25 @@ class Film:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._begun = 0.0
+        self._pause = 1 / 25  # how long the last picture stays: as long as the one before it
         self._restart()
 
     def behind(self, frame: Frame, alpha: Plane, seconds: float) -> Picture:
         """Give the picture that the video shows at that time; times must not go back."""
-        while seconds - self._begun >= self._next[0]:
-            self._now = self._next[1]
-            following = next(self._pictures, None)
-            if following is None:
-                self._begun += self._next[0] + self._pause
+        while (ahead := self._next) is None or seconds - self._begun >= ahead[0]:
+            if ahead is not None:
+                self._pause = ahead[0] - self._now[0]
+                self._now, self._next = ahead, next(self._pictures, None)
+            elif seconds - self._begun >= self._now[0] + self._pause:
+                self._begun += self._now[0] + self._pause
                 self._restart()
             else:
-                self._pause = following[0] - self._next[0]
-                self._next = following
-        return cover(self._now, frame.size)
+                break
+        return cover(self._now[1], frame.size)
 
     def _restart(self) -> None:
         self._pictures: Iterator[tuple[float, Picture]] = video.pictures(self._path)
-        first = next(self._pictures, None)
-        if first is None:
-            raise InputError(f"{self._path} shows no picture; choose another background")
-        self._now, self._next, self._pause = first[1], (0.0, first[1]), 1 / 25
+        self._now, self._next = next(self._pictures), next(self._pictures, None)
 
 
 def parse(text: str) -> Background:

@@ -14,6 +14,7 @@ EPSILON = 1e-4  # contrast, squared, below which the guide is taken for flat
 FLOOR, CEILING = 0.04, 0.96  # alpha below and above counts as none and all: a room must not shimmer through
 
 STILL, MOVED = 0.015, 0.06  # mean change of a neighbourhood's grey: sensor noise below, motion above
+CUT = 0.6  # share of the picture that moved, above which it is another one, and nothing is remembered
 KEEP = 0.7  # how much of the remembered alpha stays where nothing moves
 
 
@@ -38,6 +39,8 @@ def steady(alpha: Plane, guide: Plane, memory: Memory | None) -> Memory:
     if memory is None:
         return Memory(alpha, guide)
     change = cv2.blur(cv2.absdiff(guide, memory.guide), (9, 9))
+    if np.mean(change > MOVED) > CUT:
+        return Memory(alpha, guide)
     keep = KEEP * np.clip((MOVED - change) / (MOVED - STILL), 0, 1)
     return Memory(alpha + keep * (memory.alpha - alpha), guide)
 

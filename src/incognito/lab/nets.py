@@ -169,7 +169,8 @@ def build(encoder: str, decoder: list[int]) -> UNet:
 def load_arrays(encoder: nn.Module, path: Path) -> None:
     """Fill an encoder without batch norms from plain arrays: w<i> and b<i> in network order, as float32.
 
-    Arrays beyond the encoder's last layer, such as a classifier's, are left out.
+    Arrays beyond the encoder's last layer, such as a classifier's, are left out. Their network padded right and bottom
+    only at stride 2; this one pads evenly, which is faster, and training absorbs the half pixel.
     """
     if not path.is_file():
         raise LabError(f"{path} does not exist; name the folder of the ImageNet arrays with --backbones")

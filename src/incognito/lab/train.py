@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -178,9 +180,22 @@ def draw(recipe: Recipe, samples: list[Sample], seen: int, device: torch.device)
         scenes = Scenes(samples, mixture, (phase.size[0], phase.size[1]), training.seed, training.pictures)
         left = Subset(scenes, range(max(start, seen), end))
         workers = 2 if device.type == "cpu" else min(16, os.cpu_count() or 1)
-        for batch in DataLoader(left, training.batch, num_workers=workers, worker_init_fn=_init_worker):
+        context = worker_processes()
+        loader = DataLoader(
+            left, training.batch, num_workers=workers, multiprocessing_context=context, worker_init_fn=_init_worker
+        )
+        for batch in loader:
             yield to_tensors(batch, device)
         start = end
+
+
+def worker_processes() -> BaseContext:
+    """How the processes that draw pictures are started: never by forking this one, whose threads they would wait for."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "incognito.lab.scenes"])
+    return context
 
 
 def to_tensors(batch: list[Tensor], device: torch.device) -> Batch:

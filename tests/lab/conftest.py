@@ -1,0 +1,62 @@
+"""A small set of pictures that the tests make: discs are people, stripes are places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from incognito.lab.recipe import Recipe
+
+ROWS = [("photo", "people/portraits"), ("photo", "people/scenes"), ("cutout", "people/studio"), ("empty", "empty/rooms")]
+
+
+@pytest.fixture(scope="session")
+def toy_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest with four pictures of each kind, for training and validation, and two portraits as a test."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    lines = ["image,mask,kind,split,width,height,has_ignore,source"]
+    for split, kinds in (("train", ROWS), ("val", ROWS), ("test", ROWS[:1])):
+        for kind, group in kinds:
+            (root / group).mkdir(parents=True, exist_ok=True)
+            for number in range(2 if split == "test" else 4):
+                lines.append(write_sample(root, f"{group}/{split}{number}", kind, split, rng))
+    (root / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+def write_sample(root: Path, name: str, kind: str, split: str, rng: np.random.Generator) -> str:
+    picture = np.zeros((72, 64, 3), np.uint8)
+    picture[:, :: int(rng.integers(2, 6))] = rng.integers(60, 255, 3)
+    mask = np.zeros((72, 64), np.uint8)
+    if kind != "empty":
+        centre = (int(rng.integers(22, 42)), int(rng.integers(30, 50)))
+        cv2.circle(mask, centre, int(rng.integers(14, 22)), 255, -1)
+        picture[mask > 0] = (40, 60, 220)
+        mask[0, 0] = 128
+        cv2.imwrite(str(root / f"{name}.png"), mask)
+    cv2.imwrite(str(root / f"{name}.webp"), picture, [cv2.IMWRITE_WEBP_QUALITY, 101])
+    return f"{name}.webp,{name + '.png' if kind != 'empty' else ''},{kind},{split},64,72,{int(kind == 'photo')},made"
+
+
+@pytest.fixture
+def tables() -> dict:
+    """A recipe small enough to train in a test."""
+    return {
+        "network": {"encoder": "tiny", "decoder": [32, 32, 16, 16, 16], "weights": "", "frozen_stages": 0},
+        "data": {"photo": 0.5, "composite": 0.3, "empty": 0.2, "groups": {}},
+        "training": {
+            "seed": 3, "batch": 4, "phases": [{"pictures": 12, "size": [32, 32]}, {"pictures": 8, "size": [64, 64]}],
+            "encoder_rate": 0.002, "decoder_rate": 0.002, "weight_decay": 0.01, "warmup": 4, "ema": 0.9, "clip": 1.0,
+            "dice": 1.0, "boundary": 0.5, "validate_every": 8,
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture
+def recipe(tables: dict) -> Recipe:
+    """The small recipe, parsed."""
+    return Recipe.from_dict(tables)

@@ -1,0 +1,123 @@
+"""Manifests, and the training pictures drawn from them."""
+
+import numpy as np
+import pytest
+
+from incognito.errors import LabError
+from incognito.lab import augment
+from incognito.lab.data import read_manifest
+from incognito.lab.scenes import Mixture, Scenes, edge_band
+
+EVEN = Mixture(photo=1, composite=1, empty=1, groups={})
+
+
+def test_a_manifest_is_read_by_split_and_kind(toy_data):
+    """Samples come in the manifest's order, with their group."""
+    assert len(read_manifest(toy_data)) == 34
+    cutouts = read_manifest(toy_data, "train", ("cutout",))
+    assert [(s.kind, s.split, s.group) for s in cutouts] == [("cutout", "train", "people/studio")] * 4
+
+
+def test_pixels_to_ignore_are_neither_person_nor_place(toy_data):
+    """Where has_ignore is set, 128 is not valid; elsewhere it is half a person."""
+    photo, cutout = (read_manifest(toy_data, "train", (kind,))[0].load() for kind in ("photo", "cutout"))
+    assert (photo[1][0, 0], photo[2][0, 0]) == (0, 0)
+    assert (cutout[1][0, 0], cutout[2][0, 0]) == (128, 255)
+
+
+def test_an_empty_place_has_an_empty_mask(toy_data):
+    """Nobody is there, and that is known everywhere."""
+    _, alpha, valid = read_manifest(toy_data, "train", ("empty",))[0].load()
+    assert not alpha.any()
+    assert valid.all()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("a.webp,,ghost,train,1,1,0,x", "not known"),
+        ("a.webp,,photo,tomorrow,1,1,0,x", "not known"),
+    ],
+)
+def test_a_bad_row_is_refused(tmp_path, line, says):
+    """Kinds and splits are a closed list."""
+    (tmp_path / "manifest.csv").write_text("image,mask,kind,split,width,height,has_ignore,source\n" + line)
+    with pytest.raises(LabError, match=says):
+        read_manifest(tmp_path)
+
+
+def test_a_missing_manifest_column_or_picture_is_refused(tmp_path):
+    """Each says which, and what to do."""
+    with pytest.raises(LabError, match="--data"):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.csv").write_text("image,mask\na.webp,\n")
+    with pytest.raises(LabError, match="no column 'kind'"):
+        read_manifest(tmp_path)
+    (tmp_path / "manifest.csv").write_text("image,mask,kind,split,has_ignore\na.webp,,empty,train,0\n")
+    with pytest.raises(LabError, match=r"a\.webp cannot be read"):
+        read_manifest(tmp_path)[0].load()
+
+
+def test_a_picture_depends_on_seed_and_number_alone(toy_data):
+    """Drawn again, in another order, it is the same; under another seed it is another."""
+    samples = read_manifest(toy_data, "train")
+    scenes, again, other = (Scenes(samples, EVEN, (48, 64), seed, 30) for seed in (1, 1, 2))
+    backwards = [again[i] for i in reversed(range(30))][::-1]
+    for index, drawn in enumerate(backwards):
+        assert all(np.array_equal(a, b) for a, b in zip(scenes[index], drawn, strict=True))
+    assert not np.array_equal(scenes[0][0], other[0][0])
+
+
+def test_pictures_and_planes_have_the_networks_size(toy_data):
+    """RGB and three planes of bytes, whatever was drawn."""
+    scenes = Scenes(read_manifest(toy_data, "train"), EVEN, (48, 64), 1, 40)
+    for index in range(40):
+        picture, *planes = scenes[index]
+        assert (picture.shape, picture.dtype) == ((48, 64, 3), np.uint8)
+        assert [(p.shape, p.dtype) for p in planes] == [((48, 64), np.uint8)] * 3
+
+
+@pytest.mark.parametrize(("kind", "people"), [("photo", True), ("composite", True), ("empty", False)])
+def test_a_mixture_of_one_kind_draws_that_kind(toy_data, kind, people):
+    """People are in photos and composites, and never in empty places."""
+    odds = {"photo": 0.0, "composite": 0.0, "empty": 0.0} | {kind: 1.0}
+    scenes = Scenes(read_manifest(toy_data, "train"), Mixture(**odds, groups={}), (48, 48), 1, 20)
+    assert any(scenes[i][1].any() for i in range(20)) == people
+
+
+def test_a_split_without_people_cannot_train(toy_data):
+    """The error says what is needed."""
+    with pytest.raises(LabError, match="needs photos, cutouts and empty places"):
+        Scenes(read_manifest(toy_data, "train", ("empty",)), EVEN, (48, 48), 1, 20)
+
+
+def test_the_band_surrounds_the_edge():
+    """Pixels near an edge are in it, pixels far from it and unknown ones are not."""
+    alpha = np.zeros((40, 40), np.uint8)
+    alpha[:, 20:] = 255
+    valid = np.full_like(alpha, 255)
+    valid[:5] = 0
+    band = edge_band(alpha, valid)
+    assert band[10, 17:23].all()
+    assert not band[10, :16].any()
+    assert not band[:5].any()
+
+
+@pytest.mark.parametrize("step", [augment.recolour, augment.soften, augment.add_noise, augment.compress, augment.degrade])
+def test_picture_transforms_keep_shape_and_follow_the_generator(portrait, step):
+    """The same generator gives the same picture."""
+    one, two = (step(portrait, np.random.default_rng(5)) for _ in range(2))
+    assert (one.shape, one.dtype) == (portrait.shape, np.uint8)
+    assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_pictures_and_masks_move_together(seed):
+    """After flip, turn and crop the mask still covers what it covered."""
+    picture = np.zeros((90, 120, 3), np.uint8)
+    picture[30:70, 40:90] = 255
+    mask = picture[..., 0].copy()
+    rng = np.random.default_rng(seed)
+    layers = augment.rotate(augment.flip([picture, mask], rng), rng)
+    moved, covered = augment.crop(layers, rng, (64, 64), smallest=0.5)
+    assert np.abs(moved[..., 0].astype(int) - covered).max() <= 1

@@ -1,0 +1,45 @@
+"""How good a matte is."""
+
+import numpy as np
+import pytest
+
+from incognito.lab import metrics
+
+
+def half(columns: int) -> np.ndarray:
+    mask = np.zeros((40, 40), np.uint8)
+    mask[:, :columns] = 255
+    return mask
+
+
+def test_a_perfect_matte_scores_one():
+    """In every figure."""
+    score = metrics.score(half(20) / 255, half(20))
+    assert (score.iou, score.background_iou, score.mean_iou, score.boundary_f) == (1, 1, 1, 1)
+
+
+def test_iou_is_counted_by_hand():
+    """Ten columns of thirty wrong: IoU 20/30 for the person, 10/20 for the place."""
+    score = metrics.score(half(30) / 255, half(20))
+    assert score.iou == pytest.approx(20 / 30)
+    assert score.background_iou == pytest.approx(10 / 20)
+    assert score.mean_iou == pytest.approx((20 / 30 + 10 / 20) / 2)
+
+
+def test_nobody_found_where_nobody_is_scores_one():
+    """Empty masks have a defined value."""
+    assert metrics.score(np.zeros((40, 40)), half(0)).iou == 1
+    assert metrics.score(np.ones((40, 40)), half(0)).iou == 0
+
+
+def test_the_boundary_must_be_near():
+    """Off by less than the tolerance is right, by far more is wrong."""
+    assert metrics.score(half(21) / 255, half(20)).boundary_f == 1
+    assert metrics.score(half(30) / 255, half(20)).boundary_f == 0
+
+
+def test_ignored_pixels_are_not_scored():
+    """An error where nothing is known is none."""
+    valid = np.full((40, 40), 255, np.uint8)
+    valid[:, 20:30] = 0
+    assert metrics.score(half(30) / 255, half(20), valid).iou == 1

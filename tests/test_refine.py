@@ -1,0 +1,64 @@
+"""The matte at the frame's size."""
+
+import cv2
+import numpy as np
+import pytest
+
+from incognito import refine
+from incognito.frame import Frame
+
+
+def circle(size: int, radius: float, softness: float = 1.0) -> np.ndarray:
+    rows, columns = np.indices((size, size)) - size / 2 + 0.5
+    return np.clip((radius - np.hypot(rows, columns)) / softness + 0.5, 0, 1).astype(np.float32)
+
+
+def test_upsampling_follows_the_frames_edges():
+    """A coarse matte of a bright disc is sharper after guided upsampling than after interpolation."""
+    truth = circle(512, 150)
+    frame = Frame.of(np.repeat((40 + 170 * truth[..., None]).astype(np.uint8), 3, axis=2))
+    alpha = cv2.resize(truth, (64, 64), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(frame.pixels, (64, 64), interpolation=cv2.INTER_AREA)
+    guided = refine.upsample(alpha, refine.guide_of(small, alpha.shape), frame)
+    plain = cv2.resize(alpha, (512, 512))
+    assert np.abs(guided - truth).mean() < 0.4 * np.abs(plain - truth).mean()
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_nothing_and_all_stay_so_over_any_texture(portrait, level):
+    """A flat matte stays flat: no pattern of the frame leaks into it."""
+    alpha = np.full((64, 64), level, np.float32)
+    small = cv2.resize(portrait, (64, 64), interpolation=cv2.INTER_AREA)
+    full = refine.upsample(alpha, refine.guide_of(small, alpha.shape), Frame.of(portrait))
+    assert np.abs(full - level).max() < 1e-4
+
+
+def test_a_still_picture_keeps_its_matte_and_a_moving_one_does_not():
+    """Memory counts where nothing moves, and not at all where everything does."""
+    guide, other = np.full((32, 32), 0.5, np.float32), np.full((32, 32), 0.8, np.float32)
+    memory = refine.Memory(np.ones((32, 32), np.float32), guide)
+    new = np.zeros((32, 32), np.float32)
+    assert refine.steady(new, guide, memory).alpha == pytest.approx(np.full((32, 32), refine.KEEP), abs=1e-6)
+    assert refine.steady(new, other, memory).alpha.max() == 0
+
+
+def test_decontamination_takes_the_old_background_out_of_the_edge():
+    """A red disc with a soft edge on green has a red edge afterwards, and its inside is untouched."""
+    alpha = circle(256, 80, softness=8)
+    red, green = np.float32([200, 30, 30]), np.float32([30, 200, 30])
+    mixed = (red * alpha[..., None] + green * (1 - alpha[..., None])).astype(np.uint8)
+    clean = refine.decontaminate(Frame.of(mixed), alpha)
+    edge = (alpha > 0.2) & (alpha < 0.8)
+    assert np.abs(mixed[edge] - red).mean() > 50
+    assert np.abs(clean[edge] - red).mean() < 20
+    assert np.array_equal(clean[alpha == 1], mixed[alpha == 1])
+
+
+def test_spread_gives_no_colour_to_what_weighs_nothing():
+    """A blur by weight: the masked half lends nothing to the other."""
+    colours = np.zeros((40, 40, 3), np.float32)
+    colours[:, :20], colours[:, 20:] = (255, 0, 0), (0, 0, 255)
+    weight = np.zeros((40, 40), np.float32)
+    weight[:, 20:] = 1
+    assert refine.spread(colours, weight, 5)[..., 0].max() < 1
+    assert refine.spread(colours, weight, 5)[..., 2].min() > 250

@@ -1,0 +1,155 @@
+"""From a frame to its matte."""
+
+import cv2
+import numpy as np
+import pytest
+from conftest import toy_card
+
+from incognito.errors import UsageError
+from incognito.runtime import ConstantRuntime
+from incognito.segment import Segmenter, resize
+from incognito.timing import Stopwatch
+
+SIZES = [(16, 16), (17, 31), (90, 160), (480, 640), (1280, 720), (511, 513)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_matte_has_the_frames_size(segmenter, portrait, size):
+    """Odd sizes, portrait orientation and tiny frames all give a matte of their own size."""
+    matte = segmenter(resize(portrait, size))
+    assert matte.alpha.shape == size
+    assert matte.alpha.dtype == np.float32
+
+
+def test_an_8k_frame_works(segmenter, portrait):
+    """7680x4320 goes through, and the person is found in it."""
+    frame = cv2.resize(portrait[:288], (7680, 4320))
+    alpha = segmenter(frame).alpha
+    assert alpha.shape == (4320, 7680)
+    assert alpha[1800, 3300] > 0.9  # the face
+    assert alpha[200, 200] < 0.1
+
+
+def test_grey_and_rgba_work(segmenter, portrait):
+    """Grey and opaque RGBA find the same person."""
+    grey = cv2.cvtColor(portrait, cv2.COLOR_RGB2GRAY)
+    opaque = np.dstack([portrait, np.full(portrait.shape[:2], 255, np.uint8)])
+    alpha = segmenter(portrait).alpha
+    assert np.abs(segmenter(grey).alpha - alpha).mean() < 0.1
+    assert np.array_equal(segmenter(opaque).alpha, alpha)
+
+
+def test_raw_is_the_networks_own_output(segmenter, portrait):
+    """Raw has the network's size and lies in [0, 1]."""
+    raw = segmenter.raw(portrait)
+    assert raw.shape == segmenter.card.size
+    assert raw.dtype == np.float32
+    assert 0 <= raw.min() <= raw.max() <= 1
+    assert 0.3 < raw.mean() < 0.8
+
+
+def test_the_astronaut_is_found_and_her_flag_is_not(segmenter, portrait):
+    """Face, hair and suit are person; flag, wall and the model of the shuttle are not."""
+    alpha = segmenter(portrait).alpha
+    for row, column in ((110, 220), (40, 220), (330, 120), (280, 200), (450, 60), (450, 150)):
+        assert alpha[row, column] > 0.9, (row, column)
+    for row, column in ((60, 20), (300, 10), (30, 380), (200, 400), (100, 80)):
+        assert alpha[row, column] < 0.1, (row, column)
+
+
+def test_two_interleaved_streams_equal_the_same_two_run_apart(segmenter, portrait):
+    """The segmenter holds no state: streams that share it do not see each other."""
+    first = [resize(portrait[:, i : i + 400], (120, 160)) for i in range(0, 40, 8)]
+    second = [resize(portrait[i : i + 400, ::-1], (120, 160)) for i in range(0, 40, 8)]
+    apart = [run_stream(segmenter, frames) for frames in (first, second)]
+    together: list[list[np.ndarray]] = [[], []]
+    states = [None, None]
+    for pair in zip(first, second, strict=True):
+        for stream, frame in enumerate(pair):
+            matte, states[stream] = segmenter.step(frame, states[stream])
+            together[stream].append(matte.alpha)
+    assert np.array_equal(apart, together)
+
+
+def run_stream(segmenter, frames):
+    state, alphas = None, []
+    for frame in frames:
+        matte, state = segmenter.step(frame, state)
+        alphas.append(matte.alpha)
+    return alphas
+
+
+def test_a_stream_begins_like_a_photo(segmenter, portrait):
+    """The first frame of a stream has the matte that the frame alone would have."""
+    assert np.array_equal(segmenter.step(portrait, None)[0].alpha, segmenter(portrait).alpha)
+
+
+def test_a_frame_of_another_size_begins_the_stream_anew(segmenter, portrait):
+    """Nothing is remembered across a change of size."""
+    _, state = segmenter.step(portrait[:256], None)
+    assert np.array_equal(segmenter.step(portrait, state)[0].alpha, segmenter(portrait).alpha)
+
+
+def test_a_noisy_still_is_steadier_than_its_frames(segmenter, portrait):
+    """Sensor noise moves the matte of a stream less than those of single frames."""
+    rng = np.random.default_rng(0)
+    still = resize(portrait, (256, 256)).astype(np.int16)
+    frames = [np.clip(still + rng.normal(0, 5, still.shape), 0, 255).astype(np.uint8) for _ in range(8)]
+    stream = np.diff(run_stream(segmenter, frames)[2:], axis=0)
+    single = np.diff([segmenter(frame).alpha for frame in frames[2:]], axis=0)
+    assert np.abs(stream).mean() < 0.6 * np.abs(single).mean()
+
+
+def test_a_cut_leaves_nothing_behind(segmenter, portrait):
+    """Where the whole picture changes, the new matte is the network's alone."""
+    empty = np.full_like(portrait, 90)
+    _, state = segmenter.step(portrait, None)
+    after = segmenter.step(empty, state)[0].alpha
+    assert np.abs(after - segmenter(empty).alpha).max() < 0.05
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+def test_a_constant_runtime_takes_a_networks_place(portrait, alpha):
+    """With the public fake behind the seam the matte is flat, at the frame's size."""
+    matte = Segmenter("fast", runtime=ConstantRuntime(alpha))(portrait)
+    assert matte.alpha.shape == portrait.shape[:2]
+    assert np.abs(matte.alpha - alpha).max() < 0.01
+
+
+def test_stages_go_to_the_stopwatch(segmenter, portrait):
+    """A step times its two stages once each."""
+    stopwatch = Stopwatch()
+    segmenter.step(portrait, None, stopwatch)
+    assert [(name, stopwatch.count(name)) for name in stopwatch.stages] == [("segment", 1), ("refine", 1)]
+
+
+def test_a_model_of_the_users_own_runs_from_its_path(toy_model):
+    """An .onnx with its card beside it is a model: here, red is person."""
+    frame = np.zeros((64, 96, 3), np.uint8)
+    frame[:, 48:, 0] = 255
+    raw = Segmenter(toy_model).raw(frame)
+    assert raw.shape == (32, 48)
+    assert raw[:, 30:].min() == 1
+    assert raw[:, :18].max() == 0
+
+
+def test_preprocessing_is_read_from_the_card(toy_model):
+    """The same network under a card that says BGR finds blue."""
+    toy_card(toy_model.read_bytes(), colour="BGR").write(toy_model.with_suffix(".json"))
+    frame = np.zeros((32, 48, 3), np.uint8)
+    frame[..., 2] = 255
+    assert Segmenter(toy_model).raw(frame).min() == 1
+
+
+def test_more_threads_than_cores_are_refused():
+    """Asked is got, or an error."""
+    with pytest.raises(UsageError, match="threads"):
+        Segmenter("fast", threads=100_000)
+
+
+@pytest.mark.parametrize("size", [(720, 1280), (1080, 1920), (448, 336), (500, 300)])
+def test_shrinking_is_close_to_area_averaging(portrait, size):
+    """The fast way down stays within a few grey levels of OpenCV's exact area average."""
+    big = cv2.resize(portrait, size[::-1], interpolation=cv2.INTER_CUBIC)
+    exact = cv2.resize(big, (256, 256), interpolation=cv2.INTER_AREA)
+    assert np.abs(resize(big, (256, 256)).astype(int) - exact).mean() < 3
