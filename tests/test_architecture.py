@@ -66,7 +66,7 @@ def loaded_after(statement: str) -> set[str]:
 
 
 def test_importing_incognito_loads_nothing_heavy():
-    """import incognito costs next to nothing: not even numpy is loaded."""
+    """Import incognito costs next to nothing: not even numpy is loaded."""
     assert not loaded_after("import incognito") & HEAVY
 
 
@@ -104,7 +104,9 @@ def test_the_built_wheel_works_with_the_source_out_of_sight(tmp_path):
         part = ROOT / name
         copy = shutil.copytree if part.is_dir() else shutil.copy
         copy(part, project / name)
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel"], cwd=project, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel"], cwd=project, check=True, capture_output=True
+    )
     (wheel,) = (project / "dist").glob("*.whl")
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)

@@ -117,7 +117,17 @@ def test_demo_writes_its_files_and_says_what_each_stage_cost(run, tmp_path, monk
     code, out, err = run("demo", "-o", folder)
     assert (code, err) == (0, "")
     assert sorted(path.name for path in folder.iterdir()) == sorted(demo.FILES)
-    for word in ("decode", "segment", "refine", "composite", "encode", "p50", "p95", "frames a second", str(folder / demo.CUT_OUT)):
+    for word in (
+        "decode",
+        "segment",
+        "refine",
+        "composite",
+        "encode",
+        "p50",
+        "p95",
+        "frames a second",
+        str(folder / demo.CUT_OUT),
+    ):
         assert word in out
     assert len(times_of(folder / demo.CLIP_BLURRED)) == 30
     code, _, err = run("demo", "-o", folder)

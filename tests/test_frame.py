@@ -18,7 +18,14 @@ def test_grey_rgb_and_rgba_become_frames(shape):
 
 @pytest.mark.parametrize(
     "picture",
-    [np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros(4, np.uint8), "a.jpg", None],
+    [
+        np.zeros((4, 4, 3)),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros(4, np.uint8),
+        "a.jpg",
+        None,
+    ],
 )
 def test_anything_else_is_refused(picture):
     """Floats, odd channels, empty arrays and what is no array at all name the remedy."""

@@ -67,7 +67,9 @@ def test_every_frame_is_seen_once_in_order(tmp_path):
         seen.append((round(seconds * 1000), int(frame.pixels[32, 48, 0])))
         return frame.pixels
 
-    video.convert(source, target, video.container_of(target), look, on_frame=lambda done, count: counts.append((done, count)))
+    video.convert(
+        source, target, video.container_of(target), look, on_frame=lambda done, count: counts.append((done, count))
+    )
     assert [time for time, _ in seen] == TIMES
     assert [red for _, red in seen] == pytest.approx([40 + 15 * i for i in range(len(TIMES))], abs=3)
     assert counts[-1] == (len(TIMES), len(TIMES))
@@ -169,7 +171,17 @@ def rotate_track(path: Path, degrees: int) -> None:
     at = content.index(b"tkhd") + 4 + 40  # version 0: the matrix follows 40 bytes of fields
     one, none = (1 << 16).to_bytes(4, "big"), bytes(4)
     content[at : at + 36] = b"".join(
-        [none, one, none, (-(1 << 16)).to_bytes(4, "big", signed=True), none, none, none, none, (1 << 30).to_bytes(4, "big")]
+        [
+            none,
+            one,
+            none,
+            (-(1 << 16)).to_bytes(4, "big", signed=True),
+            none,
+            none,
+            none,
+            none,
+            (1 << 30).to_bytes(4, "big"),
+        ]
     )
     path.write_bytes(content)
 

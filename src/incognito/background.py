@@ -20,6 +20,8 @@ STRONGEST = 100  # of blur
 USUAL = 16  # strength of a plain "blur"
 LINES = 720  # a blur's strength is its sigma in the pixels of a picture of so many lines
 
+Timed = tuple[float, Picture]  # seconds from a film's beginning, and what is shown then
+
 
 class Background(Protocol):
     """Anything that can stand behind a person."""
@@ -34,7 +36,7 @@ class Transparent:
 
     def behind(self, frame: Frame, alpha: Plane, seconds: float) -> None:
         """Give nothing."""
-        return None
+        return
 
 
 class Blur:
@@ -53,7 +55,7 @@ class Blur:
         person = cv2.dilate(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.ones((3, 3), np.uint8))
         place = np.clip(1 - 2 * person, 0, 1).astype(np.float32)
         blurred = spread(small.astype(np.float32), place, max(sigma / factor, 0.5))
-        return cv2.resize(cv2.convertScaleAbs(blurred), (width, height))  # type: ignore[return-value]
+        return cv2.resize(cv2.convertScaleAbs(blurred), (width, height))
 
 
 class Colour:
@@ -84,6 +86,10 @@ class Image:
 class Film:
     """A video, played at its own pace, begun again when it ends, scaled and cut to cover the frame."""
 
+    _pictures: Iterator[Timed]
+    _now: Timed
+    _next: Timed | None
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._begun = 0.0
@@ -104,7 +110,7 @@ class Film:
         return cover(self._now[1], frame.size)
 
     def _restart(self) -> None:
-        self._pictures: Iterator[tuple[float, Picture]] = video.pictures(self._path)
+        self._pictures = video.pictures(self._path)
         self._now, self._next = next(self._pictures), next(self._pictures, None)
 
 
@@ -136,7 +142,7 @@ def cover(pixels: Picture, size: tuple[int, int]) -> Picture:
     height, width = (max(want, round(have * scale)) for want, have in zip(size, pixels.shape, strict=False))
     scaled = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    return np.ascontiguousarray(scaled[top : top + size[0], left : left + size[1]])  # type: ignore[arg-type]
+    return np.ascontiguousarray(scaled[top : top + size[0], left : left + size[1]])
 
 
 def _from_file(path: Path) -> Background:

@@ -18,13 +18,13 @@ def compose(frame: Frame, matte: Matte, background: Background, seconds: float =
     """
     alpha = matte.alpha
     if frame.opacity is not None:
-        alpha = cv2.multiply(alpha, frame.opacity, scale=1 / 255, dtype=cv2.CV_32F)  # type: ignore[assignment]
+        alpha = cv2.multiply(alpha, frame.opacity, scale=1 / 255, dtype=cv2.CV_32F)
     weight = cv2.convertScaleAbs(alpha, alpha=255)
     behind = background.behind(frame, alpha, seconds)
     # over its own blurred place a person needs no cleaning: the colours mixed into the edge are the ones behind it
     person = frame.pixels if isinstance(background, Blur) else decontaminate(frame, alpha)
     if behind is None:
-        return cv2.merge([*cv2.split(cv2.copyTo(person, weight)), weight])  # type: ignore[return-value]
+        return cv2.merge([*cv2.split(cv2.copyTo(person, weight)), weight])
     return blend(person, behind, weight)
 
 
@@ -33,4 +33,4 @@ def blend(person: Picture, behind: Picture, weight: np.ndarray) -> Picture:
     weights = cv2.merge([weight] * 3)
     near = cv2.multiply(person, weights, scale=1 / 255)
     far = cv2.multiply(behind, cv2.bitwise_not(weights), scale=1 / 255)
-    return cv2.add(near, far)  # type: ignore[return-value]
+    return cv2.add(near, far)

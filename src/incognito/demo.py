@@ -1,4 +1,4 @@
-"""The demonstration: the portrait that comes with the package, as a photo and as a film, with the time of every stage."""
+"""The demonstration: the portrait that comes with the package, as a photo and a film, with every stage's time."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def camera_view(still: Picture, seconds: float) -> Picture:
     centre = (width / 2 + 6 * sway[0] + 1.0 * tremble[0], height * 0.30 + 8 * sway[1] + 1.0 * tremble[1])
     view = cv2.getRotationMatrix2D(centre, turn, zoom)
     view[:, 2] += (SIZE[1] / 2 - centre[0], SIZE[0] / 2 - centre[1])
-    return cv2.warpAffine(still, view, SIZE[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)  # type: ignore[return-value]
+    return cv2.warpAffine(still, view, SIZE[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def _write_photos(folder: Path, segmenter: Segmenter) -> None:

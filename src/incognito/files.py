@@ -63,7 +63,10 @@ def matte(
     force: bool = False,
     on_frame: video.OnFrame = lambda done, count: None,
 ) -> None:
-    """Write the matte of a photo or a video, in grey: white is person. Raises IncognitoError; then nothing is written."""
+    """Write the matte of a photo or a video in grey: white is person.
+
+    Raises IncognitoError; then nothing is written.
+    """
     _check(source, target, force)
     segmenter = Segmenter(model)
     _run(Job(lambda frame: segmenter(frame).levels, Matting(segmenter), False), source, target, on_frame)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from incognito.errors import InputError
 
-Picture = npt.NDArray[np.uint8]  # RGB (H, W, 3)
-Plane = npt.NDArray[np.float32]  # (H, W), in [0, 1]
+Picture: TypeAlias = np.ndarray  # uint8 RGB (H, W, 3); OpenCV's results carry no dtype for the type checker
+Plane: TypeAlias = np.ndarray  # float32 (H, W), in [0, 1]
 
 FLAT_GREY = 128  # what lies under a picture's own transparency: what was hidden stays hidden
 
@@ -25,7 +24,7 @@ class Frame:
     """
 
     pixels: Picture
-    opacity: npt.NDArray[np.uint8] | None = None
+    opacity: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         _check(self.pixels, 3)
@@ -75,9 +74,9 @@ class Matte:
         return self.alpha.shape[0], self.alpha.shape[1]
 
     @property
-    def levels(self) -> npt.NDArray[np.uint8]:
+    def levels(self) -> np.ndarray:
         """Alpha as a picture: uint8 (H, W), 255 where all is person."""
-        return cv2.convertScaleAbs(self.alpha, alpha=255)  # type: ignore[return-value]
+        return cv2.convertScaleAbs(self.alpha, alpha=255)
 
 
 def _check(picture: Any, *allowed: int) -> int:

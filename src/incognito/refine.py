@@ -35,7 +35,7 @@ def guide_of(small: Picture, size: tuple[int, ...]) -> Plane:
 
 
 def steady(alpha: Plane, guide: Plane, memory: Memory | None) -> Memory:
-    """Mix a new alpha with the remembered one: mostly the old where the picture stands still, the new where it moves."""
+    """Mix a new alpha with the remembered one: the old where the picture stands still, the new where it moves."""
     if memory is None:
         return Memory(alpha, guide)
     change = cv2.blur(cv2.absdiff(guide, memory.guide), (9, 9))
@@ -58,7 +58,7 @@ def upsample(alpha: Plane, guide: Plane, frame: Frame) -> Plane:
     b = cv2.resize((offset - np.float32(FLOOR)) * stretch, (width, height), interpolation=cv2.INTER_LINEAR)
     grey = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY)
     full = cv2.add(cv2.multiply(a, grey, dtype=cv2.CV_32F), b)
-    return np.clip(full, 0, 1, out=full)  # type: ignore[call-overload,no-any-return]
+    return np.clip(full, 0, 1, out=full)
 
 
 def _guided(alpha: Plane, guide: Plane) -> tuple[Plane, Plane]:
@@ -74,7 +74,7 @@ def _guided(alpha: Plane, guide: Plane) -> tuple[Plane, Plane]:
 def decontaminate(frame: Frame, alpha: Plane) -> Picture:
     """Estimate the person's own colours, uint8 RGB (H, W, 3): without the old background that mixed into the edges.
 
-    Blur fusion (Forte 2021) with both blurs at a quarter of the size: F = f + alpha x (I - alpha x f - (1 - alpha) x b),
+    Blur fusion (Forte 2021), both blurs at a quarter of the size: F = f + alpha x (I - alpha x f - (1 - alpha) x b),
     where f and b are the blurred colours of person and background. Only pixels that are neither are touched.
     """
     soft = (alpha > 0) & (alpha < 1)
@@ -107,4 +107,4 @@ def spread(colours: np.ndarray, weight: Plane, sigma: float) -> np.ndarray:
     weights = cv2.GaussianBlur(share, (0, 0), sigma)
     far_sums, far_weights = cv2.mean(colours * share), cv2.mean(weight)[0]
     few = np.float32(1e-3)  # where no weight is near, the mean of all of it stands in
-    return (sums + few * np.float32(far_sums[:3])) / (weights + few * np.float32(max(far_weights, 1e-6)))
+    return (sums + few * np.array(far_sums[:3], np.float32)) / (weights + few * np.float32(max(far_weights, 1e-6)))

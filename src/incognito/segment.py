@@ -31,9 +31,7 @@ class Segmenter:
     machine's cores; `runtime` takes the place of ONNX Runtime. Raises UnknownModelError and ModelError.
     """
 
-    def __init__(
-        self, model: str | Path = "fast", threads: int | None = None, runtime: Runtime | None = None
-    ) -> None:
+    def __init__(self, model: str | Path = "fast", threads: int | None = None, runtime: Runtime | None = None) -> None:
         self.card = zoo.find(model)
         self._runtime = runtime or OnnxRuntime(self.card, threads)
 
@@ -68,11 +66,11 @@ class Segmenter:
         return resize(frame.pixels, self.card.size)
 
     def _infer(self, small: Picture) -> Plane:
-        output = self._runtime.run(to_tensor(small, self.card)).astype(np.float32, copy=False)
+        output: Plane = self._runtime.run(to_tensor(small, self.card)).astype(np.float32, copy=False)
         if output.ndim != 2:
             raise ModelError(f"{self.card.path} gives an output of shape {output.shape}, not (h, w); mend the model")
         if self.card.activation == "sigmoid":
-            output = 1 / (1 + np.exp(-output))
+            output = np.float32(1) / (1 + np.exp(-output))
         return np.clip(output, 0, 1)
 
 
@@ -85,15 +83,15 @@ def resize(pixels: Picture, size: tuple[int, int]) -> Picture:
     if max(down) > 1:
         height, width = (have // factor for have, factor in zip(pixels.shape, down, strict=False))
         whole = pixels[: height * down[0], : width * down[1]]
-        pixels = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    return cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+        pixels = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def to_tensor(small: Picture, card: zoo.Card) -> np.ndarray:
     """Lay out a picture of the network's size as its card says: batch of one, uint8 or float32."""
     picture: np.ndarray = small if card.colour == "RGB" else small[..., ::-1]
     if card.mean:
-        mean, deviation = np.float32(card.mean), np.float32(card.deviation)
+        mean, deviation = (np.array(values, np.float32) for values in (card.mean, card.deviation))
         picture = (picture - mean) / deviation
     if card.layout == "NCHW":
         picture = picture.transpose(2, 0, 1)

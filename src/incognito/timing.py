@@ -17,6 +17,7 @@ class FakeClock:
         self.now = 0.0
 
     def __call__(self) -> float:
+        """Tell the time that was set."""
         return self.now
 
     def advance(self, seconds: float) -> None:
@@ -54,7 +55,7 @@ class Stopwatch:
         return len(self._times[name])
 
     def milliseconds(self, name: str, percentile: float) -> float:
-        """A percentile (0 to 100) of a stage's times, in milliseconds: the nearest rank, so a time that was measured."""
+        """A percentile (0 to 100) of a stage's times in milliseconds: the nearest rank, so one that was measured."""
         times = sorted(self._times[name])
         rank = round(percentile / 100 * (len(times) - 1))
         return times[rank] * 1000

@@ -106,7 +106,7 @@ class Source:
     def frames(self, on_sound: Callable[[av.Packet], None] | None = None) -> Iterator[av.VideoFrame]:
         """Give the frames in the order of their times; packets of sound go to `on_sound` on the way."""
         wanted = [self.stream, *(self.sounds if on_sound else [])]
-        seen, last = 0, -1
+        seen, last = 0, 0
         try:
             for packet in self._container.demux(*wanted):
                 if packet.is_corrupt:
@@ -115,9 +115,10 @@ class Source:
                     if on_sound:
                         on_sound(packet)
                     continue
-                for frame in packet.decode():
-                    if frame.pts is None:
-                        frame.pts = last + 1 if last < 0 else last + round(1 / (self.rate * frame.time_base))
+                for frame in self.stream.decode(packet):
+                    if frame.pts is None:  # raw streams carry no times: the next is a frame's length on
+                        frame.time_base = self.stream.time_base or 1 / self.rate
+                        frame.pts = last + round(1 / (self.rate * frame.time_base)) if seen else 0
                     seen, last = seen + 1, frame.pts
                     yield frame
         except av.FFmpegError as error:
@@ -215,7 +216,7 @@ def convert(
                 pixels = to_pixels(decoded) if decoded else None
             if decoded is None or pixels is None:
                 break
-            picture = transform(Frame(pixels), float(decoded.pts * decoded.time_base))
+            picture = transform(Frame(pixels), seconds_of(decoded))
             with stopwatch.stage("encode"):
                 if not done:
                     _guard(out.begin, *picture.shape[:2], decoded)
@@ -230,7 +231,7 @@ def pictures(path: Path) -> Iterator[tuple[float, Picture]]:
     source, start = Source(path), None
     try:
         for frame in source.frames():
-            seconds = float(frame.pts * frame.time_base)
+            seconds = seconds_of(frame)
             start = seconds if start is None else start
             yield seconds - start, to_pixels(frame)
     finally:
@@ -242,7 +243,12 @@ def to_pixels(frame: av.VideoFrame) -> Picture:
     pixels = frame.to_ndarray(
         format="rgb24", src_colorspace=SWSCALE[matrix_of(frame)], src_color_range=frame.color_range or LIMITED_RANGE
     )
-    return np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))  # type: ignore[arg-type]
+    return np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))
+
+
+def seconds_of(frame: Any) -> float:
+    """When a frame of a Source is shown, in seconds."""
+    return float(frame.pts * frame.time_base)
 
 
 def matrix_of(frame: av.VideoFrame) -> int:

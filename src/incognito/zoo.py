@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import hashlib
 import json
@@ -65,7 +66,7 @@ class Card:
         """Where the network lies."""
         return self.folder / self.file
 
-    def load(self) -> bytes:
+    def load(self) -> builtins.bytes:
         """Read the network and check it against the card; raises ModelError where they differ."""
         try:
             network = self.path.read_bytes()
@@ -90,7 +91,9 @@ def read_card(path: Path) -> Card:
     except OSError:
         raise ModelError(f"{path} is missing; every model needs its card beside it") from None
     except (ValueError, TypeError) as error:
-        raise ModelError(f"{path} is no model card ({_first_line(error)}); write it again with incognito lab export") from None
+        raise ModelError(
+            f"{path} is no model card ({_first_line(error)}); write it again with incognito lab export"
+        ) from None
     _check(card, path)
     return card
 

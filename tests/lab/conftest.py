@@ -10,7 +10,12 @@ import pytest
 
 from incognito.lab.recipe import Recipe
 
-ROWS = [("photo", "people/portraits"), ("photo", "people/scenes"), ("cutout", "people/studio"), ("empty", "empty/rooms")]
+ROWS = [
+    ("photo", "people/portraits"),
+    ("photo", "people/scenes"),
+    ("cutout", "people/studio"),
+    ("empty", "empty/rooms"),
+]
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,8 @@ class NetContract:
     def test_the_graph_takes_bytes_and_gives_alpha(self, tmp_path):
         """Normalisation and activation are inside."""
         network = export.to_onnx(export.Deployed(self.net()).eval(), 32, 32)
-        alpha = OnnxRuntime(export._write(tmp_path / "net.onnx", network, (32, 32), [])).run(np.zeros((1, 32, 32, 3), np.uint8))
+        alpha = OnnxRuntime(export._write(tmp_path / "net.onnx", network, (32, 32), [])).run(
+            np.zeros((1, 32, 32, 3), np.uint8)
+        )
         assert alpha.shape == (32, 32)
         assert 0 < alpha.min() <= alpha.max() < 1

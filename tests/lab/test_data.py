@@ -103,7 +103,9 @@ def test_the_band_surrounds_the_edge():
     assert not band[:5].any()
 
 
-@pytest.mark.parametrize("step", [augment.recolour, augment.soften, augment.add_noise, augment.compress, augment.degrade])
+@pytest.mark.parametrize(
+    "step", [augment.recolour, augment.soften, augment.add_noise, augment.compress, augment.degrade]
+)
 def test_picture_transforms_keep_shape_and_follow_the_generator(portrait, step):
     """The same generator gives the same picture."""
     one, two = (step(portrait, np.random.default_rng(5)) for _ in range(2))

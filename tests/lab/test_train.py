@@ -26,14 +26,14 @@ def test_a_resumed_training_ends_like_an_unbroken_one(tmp_path, toy_data, tables
     recipe = Recipe.from_dict(tables)
     train.train(recipe, toy_data, tmp_path, tmp_path / "whole")
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop(seen: int, total: int | None) -> None:
         if seen > 8:
-            raise Stop
+            raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         train.train(recipe, toy_data, tmp_path, tmp_path / "broken", on_batch=stop)
     assert train.read_checkpoint(tmp_path / "broken" / "last.pt")["seen"] == 8
     train.train(recipe, toy_data, tmp_path, tmp_path / "broken", resume=True)
@@ -42,9 +42,11 @@ def test_a_resumed_training_ends_like_an_unbroken_one(tmp_path, toy_data, tables
 
 
 def test_the_log_has_a_line_for_every_validation(tmp_path, toy_data, recipe):
-    """Pictures, loss, IoU, mean IoU, boundary F and the share falsely marked; the best checkpoint is the best line's."""
+    """Pictures, loss, IoU, mean IoU, boundary F and the share falsely marked; the best checkpoint is kept."""
     seen = []
-    best = train.train(recipe, toy_data, tmp_path, tmp_path / "run", on_batch=lambda done, total: seen.append((done, total)))
+    best = train.train(
+        recipe, toy_data, tmp_path, tmp_path / "run", on_batch=lambda done, total: seen.append((done, total))
+    )
     with (tmp_path / "run" / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["pictures"] for row in rows] == ["8", "16", "20"]
@@ -131,7 +133,7 @@ def test_disagreement_sees_a_changed_weight(tmp_path, trained):
     state = train.read_checkpoint(trained)
     net = train.make_network(Recipe.from_dict(state["recipe"]), None)
     net.load_state_dict(state["averaged"])
-    deployed = export.Deployed(net.to(memory_format=torch.contiguous_format)).eval()
+    deployed = export.Deployed(net).eval()
     card = export._write(tmp_path / "net.onnx", export.to_onnx(deployed, 64, 64), (64, 64), [])
     with torch.no_grad():
         net.head.bias += 0.1
@@ -166,7 +168,10 @@ def as_toml(tables: dict) -> str:
     phases = training.pop("phases")
     lines = []
     for name, table in (("network", tables["network"]), ("data", tables["data"]), ("training", training)):
-        lines += [f"[{name}]", *(f"{k} = {'{}' if v == {} else repr(v).replace(chr(39), chr(34))}" for k, v in table.items())]
+        lines += [
+            f"[{name}]",
+            *(f"{k} = {'{}' if v == {} else repr(v).replace(chr(39), chr(34))}" for k, v in table.items()),
+        ]
     for phase in phases:
         lines += ["[[training.phases]]", f"pictures = {phase['pictures']}", f"size = {phase['size']}"]
     return "\n".join(lines)

@@ -66,7 +66,7 @@ def soften(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         return cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 2.0))
     length = int(rng.integers(3, 10))
-    kernel = np.zeros((length, length), np.float32)
+    kernel: np.ndarray = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1 / length
     turn = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), rng.uniform(0, 180), 1.0)
     kernel = cv2.warpAffine(kernel, turn, (length, length))
@@ -84,7 +84,8 @@ def add_noise(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def compress(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Send a picture through JPEG and back."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
-    return cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR)
+    _, data = cv2.imencode(".jpg", picture, quality)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
 def degrade(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -65,7 +65,9 @@ def _cpu() -> str:
         return platform.processor() or platform.machine()
     lines = dict(line.split(":", 1) for line in info.read_text(encoding="utf-8").splitlines() if ":" in line)
     fields = {name.strip(): value.strip() for name, value in lines.items()}
-    flags = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16") if flag in fields.get("flags", "").split()]
+    flags = [
+        flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16") if flag in fields.get("flags", "").split()
+    ]
     return " ".join([fields.get("model name", platform.machine()), *flags])
 
 

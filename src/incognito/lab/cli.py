@@ -49,7 +49,9 @@ def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an .onnx with its card.")],
     data: Data,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    group: Annotated[str, typer.Option(help="The folder of the pictures, such as people/portraits.")] = "people/portraits",
+    group: Annotated[
+        str, typer.Option(help="The folder of the pictures, such as people/portraits.")
+    ] = "people/portraits",
 ) -> None:
     """Measure a model's own output on labelled pictures: means over the pictures, at each mask's size.
 

@@ -45,6 +45,7 @@ class Deployed(nn.Module):
         self.net = net
 
     def forward(self, picture: Tensor) -> Tensor:
+        """uint8 (1, h, w, 3) -> float32 (1, h, w) in [0, 1]."""
         x = picture.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
         return torch.sigmoid(self.net(x))[:, 0]
 
@@ -57,7 +58,7 @@ def export(checkpoint: Path, target: Path, data: Path | None = None) -> Card:
     recipe = Recipe.from_dict(state["recipe"])
     net = make_network(recipe, None)
     net.load_state_dict(state["averaged"])
-    deployed = Deployed(net.to(memory_format=torch.contiguous_format)).eval()
+    deployed = Deployed(net).eval()
     height, width = recipe.training.phases[-1].size
     network = to_onnx(deployed, height, width)
     lineage = [f"trained on {state['seen']} pictures, seed {recipe.training.seed}", f"exported, opset {OPSET}"]

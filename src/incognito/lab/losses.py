@@ -30,7 +30,9 @@ def boundary(logits: Tensor, target: Tensor, band: Tensor) -> Tensor:
     return cross_entropy(logits, target, band)
 
 
-def total(logits: Tensor, target: Tensor, valid: Tensor, band: Tensor, dice_weight: float, band_weight: float) -> Tensor:
+def total(
+    logits: Tensor, target: Tensor, valid: Tensor, band: Tensor, dice_weight: float, band_weight: float
+) -> Tensor:
     """The whole loss, a float32 scalar."""
     logits = logits.float()
     loss = cross_entropy(logits, target, valid) + dice_weight * dice(logits, target, valid)

@@ -40,7 +40,10 @@ def intersection_over_union(found: np.ndarray, truth: np.ndarray) -> float:
 
 
 def boundary_f(found: np.ndarray, truth: np.ndarray, tolerance: float = 0.008) -> float:
-    """F measure of the boundaries, matched within tolerance x the diagonal (Perazzi et al. 2016, DAVIS); 1 if both are empty."""
+    """F measure of the boundaries, matched within tolerance x the diagonal; 1 if both are empty.
+
+    After Perazzi et al. 2016 (DAVIS).
+    """
     reach = max(1, round(tolerance * float(np.hypot(*truth.shape))))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     edge_found, edge_truth = _edge(found), _edge(truth)

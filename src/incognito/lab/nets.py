@@ -43,6 +43,7 @@ class InvertedResidual(nn.Module):
         self.adds = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, h, w) -> (N, outputs, h / stride, w / stride)."""
         return x + self.body(x) if self.adds else self.body(x)
 
 
@@ -72,6 +73,7 @@ class InvertedResiduals(nn.Module):
             parameter.requires_grad_(False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """(N, 3, h, w) -> features of h/2, h/4, h/8, h/16 and h/32."""
         features = []
         x = self.stem(x)
         for stage in self.stages:
@@ -127,6 +129,7 @@ class Up(nn.Module):
         self.mix = conv(outputs + skip, outputs)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """(N, inputs, h, w), (N, skip, 2h, 2w) -> (N, outputs, 2h, 2w)."""
         x = F.interpolate(self.thin(x), scale_factor=2.0, mode="bilinear", align_corners=False)
         return self.mix(self.filter(torch.cat([x, skip], 1)))
 
@@ -143,7 +146,8 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(decoder[-1], 4, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not torch.jit.is_tracing():
+        """(N, 3, h, w) in [-1, 1] -> logits (N, 1, h, w)."""
+        if not torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
             check_size(x.shape[2], x.shape[3])
         *skips, deepest = self.encoder(x)  # (N, C, h/2, w/2) ... (N, C, h/32, w/32)
         x = self.neck(deepest)

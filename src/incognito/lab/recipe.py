@@ -111,4 +111,6 @@ def _check_keys(kind: type, table: dict[str, Any], where: str) -> None:
     names = {field.name for field in dataclasses.fields(kind)}
     for problem, keys in (("unknown", table.keys() - names), ("missing", names - table.keys())):
         if keys:
-            raise LabError(f"{where} has {problem} keys: {', '.join(sorted(keys))}; known are {', '.join(sorted(names))}")
+            raise LabError(
+                f"{where} has {problem} keys: {', '.join(sorted(keys))}; known are {', '.join(sorted(names))}"
+            )

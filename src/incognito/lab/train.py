@@ -1,4 +1,4 @@
-"""The training loop, read from top to bottom: scenes -> network -> loss -> step, with checkpoints that resume exactly."""
+"""The training loop, read from top to bottom: scenes -> network -> loss -> step, checkpoints that resume exactly."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Run:
         if not math.isfinite(loss.item()):
             raise LabError(f"the loss is {loss.item()} after {self.seen} pictures; lower the rates in the recipe")
         self.optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), training.clip)
         self.optimiser.step()
         self.seen += len(picture)
@@ -168,7 +168,7 @@ def make_network(recipe: Recipe, backbones: Path | None) -> UNet:
     if backbones is not None and network.weights:
         load_arrays(net.encoder, backbones / network.weights)
     net.encoder.freeze(network.frozen_stages)
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def draw(recipe: Recipe, samples: list[Sample], seen: int, device: torch.device) -> Iterator[Batch]:
@@ -178,7 +178,7 @@ def draw(recipe: Recipe, samples: list[Sample], seen: int, device: torch.device)
     for phase in training.phases:
         end = start + phase.pictures
         scenes = Scenes(samples, mixture, (phase.size[0], phase.size[1]), training.seed, training.pictures)
-        left = Subset(scenes, range(max(start, seen), end))
+        left: Subset[Any] = Subset(scenes, range(max(start, seen), end))  # type: ignore[arg-type]
         workers = 2 if device.type == "cpu" else min(16, os.cpu_count() or 1)
         context = worker_processes()
         loader = DataLoader(
@@ -190,7 +190,7 @@ def draw(recipe: Recipe, samples: list[Sample], seen: int, device: torch.device)
 
 
 def worker_processes() -> BaseContext:
-    """How the processes that draw pictures are started: never by forking this one, whose threads they would wait for."""
+    """How the processes that draw pictures start: never by forking this one, whose threads they would wait for."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -221,8 +221,8 @@ def validate(net: nn.Module, samples: list[Sample], phase: Phase, device: torch.
             scores.append(metrics.score(resize(alpha, mask.shape), mask, valid))
     if not scores:
         raise LabError("the validation split has no photos; check the manifest's kinds and splits")
-    means = [float(np.mean([getattr(s, name) for s in scores])) for name in ("iou", "mean_iou", "boundary_f")]
-    return Validation(*means, float(np.mean(marked)) if marked else 0.0)
+    means = {name: float(np.mean([getattr(s, name) for s in scores])) for name in ("iou", "mean_iou", "boundary_f")}
+    return Validation(**means, falsely_marked=float(np.mean(marked)) if marked else 0.0)
 
 
 def pace(seen: int, warmup: int, total: int) -> float:
@@ -243,7 +243,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint that this trainer wrote."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+        return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise LabError(f"{path} does not exist; begin the training without --resume") from None
     except Exception as error:
@@ -256,4 +256,3 @@ def _tensors(net: nn.Module) -> list[Tensor]:
 
 def _init_worker(_: int) -> None:
     cv2.setNumThreads(1)
-

@@ -1,0 +1,28 @@
+"""What every stage costs."""
+
+import pytest
+
+from incognito.timing import FakeClock, Stopwatch
+
+
+def test_stages_are_timed_and_kept_in_order():
+    """Percentiles are times that were measured, in milliseconds."""
+    clock = FakeClock()
+    stopwatch = Stopwatch(clock)
+    for seconds in (0.010, 0.030, 0.020):
+        with stopwatch.stage("decode"):
+            clock.advance(seconds)
+        with stopwatch.stage("encode"):
+            clock.advance(0.001)
+    assert stopwatch.stages == ["decode", "encode"]
+    assert stopwatch.count("decode") == 3
+    assert [stopwatch.milliseconds("decode", p) for p in (0, 50, 100)] == pytest.approx([10, 20, 30])
+    assert stopwatch.elapsed == pytest.approx(0.063)
+
+
+def test_what_fails_is_not_timed():
+    """A stage that raised did not do its work."""
+    stopwatch = Stopwatch(FakeClock())
+    with pytest.raises(ValueError, match="no"), stopwatch.stage("decode"):
+        raise ValueError("no")
+    assert stopwatch.count("decode") == 0
