@@ -102,6 +102,23 @@ def bench(
         print(f"{name}: {value}")
 
 
+@app.command()
+def report(
+    rows: Annotated[Path, typer.Argument(metavar="CSV", help="What lab bench wrote.")] = Path("results/stages.csv"),
+    document: Annotated[Path, typer.Option("-o", "--out", help="The document whose table is rewritten.")] = Path(
+        "README.md"
+    ),
+) -> None:
+    """Rewrite the table of stages in a document from measured rows.
+
+    Example: incognito lab report results/stages.csv -o README.md
+    """
+    from incognito.lab import report as reporting
+
+    table = reporting.stage_table(reporting.read_rows(rows))
+    document.write_text(reporting.rewrite(document.read_text(encoding="utf-8"), table), encoding="utf-8")
+
+
 @contextmanager
 def _needing_torch() -> Iterator[None]:
     try:
