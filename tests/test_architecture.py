@@ -34,6 +34,12 @@ def imports_of(path: Path) -> set[str]:
     """The modules of this package that a file imports, types only left out."""
     found = set()
     for node in ast.walk(without_type_checking(ast.parse(path.read_text(encoding="utf-8")))):
+        if isinstance(node, ast.Import):
+            found |= {
+                parts[1] for alias in node.names if (parts := alias.name.split("."))[0] == "incognito" and parts[1:]
+            }
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} has a relative import"
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "incognito":
             parts = (node.module or "").split(".")
             found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}

@@ -37,7 +37,7 @@ def refuses(run, tmp_path):
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {path: path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}
 
 
 def huge_png(path: Path, width: int, height: int) -> None:
@@ -163,10 +163,13 @@ def test_transparency_where_there_is_none(refuses, tmp_path, portrait_file, targ
     assert "cannot be transparent" in line
 
 
-@pytest.mark.parametrize("background", ["mauve", "#12345", "blur:0", "blur:101", "blur:x", "nowhere.jpg", ""])
+@pytest.mark.parametrize(
+    "background", ["mauve", "#12345", "blur:0", "blur:0.5", "blur:101", "blur:x", "nowhere.jpg", ""]
+)
 def test_an_unknown_background(refuses, tmp_path, portrait_file, background):
     line = refuses(USAGE, "remove", portrait_file, "-o", tmp_path / "out.png", "--background", background)
     assert "blur" in line
+    assert "background" in line or "strength" in line
 
 
 def test_a_background_that_is_no_picture(refuses, tmp_path, portrait_file):
@@ -204,6 +207,10 @@ def test_a_model_whose_checksum_does_not_match(refuses, portrait_file, toy_model
         ({"layout": "NHCW"}, "layout"),
         ({"resize": "guess"}, "resize"),
         ({"mean": [1.0]}, "mean"),
+        ({"mean": [1.0, 1.0, 1.0], "deviation": [0.0, 1.0, 1.0]}, "deviation"),
+        ({"mean": [1.0, 1.0, 1.0], "deviation": [1.0, 1.0, 1.0]}, "bytes cannot be normalised"),
+        ({"mean": ["a", "b", "c"]}, "numbers only"),
+        ({"measured": {"iou": "high"}}, "numbers only"),
         ({"height": "tall"}, "height"),
     ],
 )
@@ -233,6 +240,25 @@ def test_standard_input_that_is_no_photo(refuses, tmp_path, monkeypatch):
         assert "standard input is no" in refuses(FAILURE, "remove", "-", "-o", tmp_path / "out.png")
 
 
+def test_a_name_that_is_too_long(refuses, tmp_path, portrait_file):
+    long = "x" * 300
+    assert "too long" in refuses(FAILURE, "remove", tmp_path / long, "-o", tmp_path / "out.png")
+    assert "too long" in refuses(FAILURE, "remove", portrait_file, "-o", tmp_path / f"{long}.png")
+    assert "too long" in refuses(FAILURE, "remove", portrait_file, "-o", tmp_path / "out.png", "--background", long)
+
+
+def test_a_demo_with_an_unknown_model_makes_no_folder(refuses, tmp_path):
+    assert "slow" in refuses(USAGE, "demo", "-o", tmp_path / "demo", "--model", "slow")
+
+
+def test_a_damaged_png(refuses, tmp_path, portrait):
+    """A byte in the middle is wrong: its checksum says so before a decoder would."""
+    data = bytearray(cv2.imencode(".png", portrait)[1].tobytes())
+    data[len(data) // 2] ^= 0xFF
+    (tmp_path / "photo.png").write_bytes(data)
+    assert "damaged" in refuses(FAILURE, "remove", tmp_path / "photo.png", "-o", tmp_path / "out.png")
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_removes_the_temporary_file(tmp_path, stop):
     """Ctrl-C, or being told to end, in the middle of a film leaves nothing behind and is a failure."""
@@ -247,7 +273,7 @@ def test_stopping_removes_the_temporary_file(tmp_path, stop):
         os.kill(process.pid, stop)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + stop
-    assert (out, err) == ("", "incognito: stopped; nothing was written\n")
+    assert (out, err) == ("", "incognito: stopped; what was half-written is gone\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4"]
 
 

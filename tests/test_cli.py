@@ -13,8 +13,10 @@ import pytest
 from conftest import sound_of, times_of, write_film
 
 import incognito
-from incognito import demo, photo
+from incognito import demo, photo, video
 
+LAB = ["train", "evaluate", "export", "bench", "report"]
+COMMANDS = [[], ["remove"], ["matte"], ["models"], ["demo"], ["lab"], *(["lab", name] for name in LAB)]
 TIMES = [0, 33, 70, 100, 230, 280]
 
 
@@ -91,6 +93,16 @@ def test_matte_of_a_video(run, tmp_path, film):
     assert first[60, 110].min() > 240  # the face
 
 
+def test_the_matte_of_a_cut_out_is_its_alpha(run, tmp_path, portrait_file):
+    """What a photo's own transparency hid is not person: matte and remove agree."""
+    run("remove", portrait_file, "-o", tmp_path / "cut.png")
+    run("remove", tmp_path / "cut.png", "-o", tmp_path / "again.png")
+    run("matte", tmp_path / "cut.png", "-o", tmp_path / "matte.png")
+    again, matte = (cv2.imread(str(tmp_path / name), cv2.IMREAD_UNCHANGED) for name in ("again.png", "matte.png"))
+    assert np.array_equal(again[..., 3], matte)
+    assert not matte[cv2.imread(str(tmp_path / "cut.png"), cv2.IMREAD_UNCHANGED)[..., 3] == 0].any()
+
+
 @pytest.mark.parametrize("command", ["remove", "matte"])
 def test_photos_go_through_pipes(portrait_file, command):
     """Standard input to standard output, as PNG."""
@@ -146,10 +158,19 @@ def test_version(run):
     assert run("--version") == (0, f"incognito {incognito.__version__}\n", "")
 
 
-@pytest.mark.parametrize("arguments", [[], ["remove"], ["matte"], ["models"], ["demo"], ["lab"], ["lab", "train"]])
+@pytest.mark.parametrize("arguments", COMMANDS)
 def test_help_ends_with_an_example(run, arguments):
     """Every command explains itself, without any extra; each command's help holds an example."""
     code, out, _ = run(*arguments, "--help")
     assert code == 0
     if arguments not in ([], ["lab"]):
         assert "Example: incognito" in out
+
+
+def test_the_demos_film_has_the_portraits_colours(tmp_path):
+    """Her suit is as orange in the film as in the photo."""
+    demo.write_clip(tmp_path / "clip.mp4")
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        shown = video.to_frame(next(container.decode(video=0))).pixels
+    meant = demo.camera_view(demo.portrait().pixels, 0.0)
+    assert np.abs(shown.astype(float).mean((0, 1)) - meant.mean((0, 1))).max() < 1.5

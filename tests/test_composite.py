@@ -100,6 +100,15 @@ def test_a_film_plays_at_its_own_pace_and_begins_again(tmp_path, scene):
     assert shown == pytest.approx([20, 20, 120, 120, 220, 220, 20, 120, 220], abs=4)
 
 
+def test_a_film_whose_times_stand_still_does_not_hang(tmp_path, scene):
+    """Two pictures at one time are shown one after the other, for ever, and hours pass at once."""
+    frame, matte = scene
+    write_film(tmp_path / "behind.mp4", [np.full((48, 64, 3), 20, np.uint8)], [0], sound=None)
+    film = backgrounds.parse(str(tmp_path / "behind.mp4"))
+    for seconds in (0.0, 1.0, 360_000.0):
+        assert int(compose(frame, matte, film, seconds)[0, 0, 0]) == pytest.approx(20, abs=4)
+
+
 @pytest.mark.parametrize("name", ["place.png", "place.jpg", "place.webp"])
 def test_an_images_path_is_a_background(tmp_path, scene, name):
     """JPEG, PNG and WebP are all images."""

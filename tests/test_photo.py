@@ -1,6 +1,7 @@
 """Photos in and out."""
 
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -61,6 +62,25 @@ def test_exif_orientation_is_applied(portrait):
     frame = photo.read(data, "it")
     assert frame.pixels.shape == (512, 300, 3)
     assert np.abs(frame.pixels.astype(int) - np.rot90(portrait[:300], -1)).mean() < 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_to_transparent_photos_as_to_others(portrait, orientation):
+    """A PNG with alpha is turned just as OpenCV turns the same PNG without."""
+    exif = b"II*\0" + struct.pack("<IH", 8, 1) + struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0) + bytes(4)
+    small = np.ascontiguousarray(portrait[:40, :60, ::-1])
+    opaque = np.dstack([small, np.full((40, 60), 255, np.uint8)])
+    turned = []
+    for picture in (small, opaque):
+        data = cv2.imencode(".png", picture)[1].tobytes()
+        chunk = b"eXIf" + exif
+        turned.append(
+            data[:33] + struct.pack(">I", len(exif)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+        )
+    plain, alpha = (photo.read(data, "it") for data in turned)
+    assert plain.opacity is None
+    assert alpha.opacity is not None
+    assert np.array_equal(plain.pixels, alpha.pixels)
 
 
 def test_a_thumbnail_in_the_header_is_not_the_photo(portrait):

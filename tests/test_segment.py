@@ -147,9 +147,16 @@ def test_more_threads_than_cores_are_refused():
         Segmenter("fast", threads=100_000)
 
 
-@pytest.mark.parametrize("size", [(720, 1280), (1080, 1920), (448, 336), (500, 300)])
+@pytest.mark.parametrize("size", [(720, 1280), (1080, 1920), (448, 336), (500, 300), (2303, 1791)])
 def test_shrinking_is_close_to_area_averaging(portrait, size):
     """The fast way down stays within a few grey levels of OpenCV's exact area average."""
     big = cv2.resize(portrait, size[::-1], interpolation=cv2.INTER_CUBIC)
     exact = cv2.resize(big, (256, 256), interpolation=cv2.INTER_AREA)
     assert np.abs(resize(big, (256, 256)).astype(int) - exact).mean() < 3
+
+
+def test_shrinking_keeps_everything_in_its_place():
+    """Also where blocks of pixels do not fill the picture: a ramp stays a ramp to its far end."""
+    ramp = np.repeat(np.linspace(0, 255, 2303).astype(np.uint8)[None, :, None], 300, axis=0)
+    small = resize(np.repeat(ramp, 3, axis=2), (256, 256))[128, :, 0].astype(float)
+    assert np.abs(small - (np.arange(256) + 0.5) / 256 * 255).max() < 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -84,7 +85,7 @@ def test_colours_keep_their_meaning(tmp_path, suffix, size):
     convert(source, target, lambda frame, seconds: np.full_like(frame.pixels, (0, 177, 64)))
     with av.open(str(target)) as container:
         frame = next(container.decode(video=0))
-    assert video.to_pixels(frame)[20:40, 20:40].mean((0, 1)) == pytest.approx([0, 177, 64], abs=4)
+    assert video.to_frame(frame).pixels[20:40, 20:40].mean((0, 1)) == pytest.approx([0, 177, 64], abs=4)
     assert frame.colorspace == (video.BT709 if size[0] >= 720 else video.SMPTE170M)
 
 
@@ -153,13 +154,13 @@ def test_a_rotated_film_comes_out_upright(tmp_path, portrait):
     write_film(source, [still] * 3, [0, 40, 80], sound=None)
     rotate_track(source, 90)
     with av.open(str(source)) as container:
-        shown = video.to_pixels(next(container.decode(video=0)))
+        shown = video.to_frame(next(container.decode(video=0))).pixels
     assert shown.shape == (128, 96, 3)
     convert(source, target)
     with av.open(str(target)) as container:
         frame = next(container.decode(video=0))
     assert frame.rotation == 0
-    assert np.abs(video.to_pixels(frame).astype(int) - shown).mean() < 4
+    assert np.abs(video.to_frame(frame).pixels.astype(int) - shown).mean() < 4
     clockwise = np.rot90(still, -1)
     assert np.abs(shown.astype(int) - clockwise).mean() < 6
 
@@ -190,3 +191,93 @@ def test_an_unknown_ending_is_refused():
     """A file name says which container is meant, or it is an error."""
     with pytest.raises(OutputError, match=r"\.mp4, \.webm"):
         video.container_of(Path("film.avi"))
+
+
+def test_a_film_that_changes_its_size_is_refused(tmp_path):
+    """Some recorders do that; the picture is neither cut nor smeared, and no traceback is shown."""
+    write_film(tmp_path / "in.mp4", shades(3), [0, 40, 80], sound=None)
+
+    def grow(frame: Frame, seconds: float) -> np.ndarray:
+        return frame.pixels if seconds < 0.05 else np.zeros((80, 96, 3), np.uint8)
+
+    with pytest.raises(InputError, match="changes its size"):
+        convert(tmp_path / "in.mp4", tmp_path / "out.mp4", grow)
+
+
+def test_times_are_counted_from_the_first_frame(tmp_path):
+    """A film that begins late plays its background from the background's beginning, and keeps its own times."""
+    times, seen = [5000, 5040, 5080], []
+    write_film(tmp_path / "in.mkv", shades(3), times, sound=None)
+    convert(tmp_path / "in.mkv", tmp_path / "out.webm", lambda frame, seconds: seen.append(seconds) or frame.pixels)
+    assert seen == pytest.approx([0, 0.04, 0.08], abs=1e-6)
+    assert times_of(tmp_path / "out.webm") == pytest.approx(times, abs=1)
+
+
+@pytest.mark.parametrize("name", ["12:30.mp4", "-dash.mp4", "per%20cent.mp4", "ünï.mp4"])
+def test_odd_names_are_files(tmp_path, monkeypatch, name):
+    """A name with a colon is no protocol."""
+    monkeypatch.chdir(tmp_path)
+    write_film(tmp_path / "in.mp4", shades(2), [0, 40], sound=None)
+    (tmp_path / "in.mp4").rename(tmp_path / name)
+    convert(Path(name), Path(f"out{name}"))
+    assert len(times_of(tmp_path / f"out{name}")) == 2
+
+
+def test_what_a_films_transparency_hid_stays_hidden(tmp_path):
+    """Colours under alpha 0 reach neither the network nor the picture."""
+    path = tmp_path / "in.mov"
+    pixels = np.zeros((32, 32, 4), np.uint8)
+    pixels[:16] = (255, 0, 0, 0)
+    pixels[16:] = (0, 0, 255, 255)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 32, 32, "rgba"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgba")))
+        container.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        frame = video.to_frame(next(container.decode(video=0)))
+    assert (frame.pixels[:15] == 128).all()
+    assert (frame.opacity[:15] == 0).all()
+    assert frame.pixels[20, 20].tolist() == [0, 0, 255]
+
+
+@pytest.mark.parametrize(("layout", "rate"), [("5.1(side)", 48000), ("stereo", 96000), ("mono", 15000)])
+def test_any_sound_can_be_converted(tmp_path, layout, rate):
+    """Layouts and rates that the new codec does not know are brought to ones that it does."""
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as container:
+        film = container.add_stream("libx264", rate=25)
+        film.height, film.width, film.pix_fmt = 64, 96, "yuv420p"
+        tone = container.add_stream("pcm_s16le", rate=rate, layout=layout)
+        for number, picture in enumerate(shades(5)):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(film.encode(frame))
+        container.mux(film.encode(None))
+        channels = tone.codec_context.layout.nb_channels
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, channels * rate // 5), np.int16), "s16", layout)
+        sound.sample_rate, sound.pts = rate, 0
+        container.mux(tone.encode(sound))
+        container.mux(tone.encode(None))
+    for suffix in (".webm", ".mp4"):
+        convert(source, tmp_path / f"out{suffix}")
+        with av.open(str(tmp_path / f"out{suffix}")) as container:
+            length = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+        assert length == pytest.approx(0.2, abs=0.08)
+
+
+def test_every_track_of_sound_is_kept_with_its_language(tmp_path):
+    """Two tracks stay two, and say what they are."""
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        film = container.add_stream("libx264", rate=25)
+        film.height, film.width, film.pix_fmt = 64, 96, "yuv420p"
+        tones = [container.add_stream("aac", rate=48000, layout="mono") for _ in range(2)]
+        for tone, language in zip(tones, ("deu", "fra"), strict=True):
+            tone.metadata["language"] = language
+        container.mux(film.encode(av.VideoFrame.from_ndarray(shades(1)[0], "rgb24")))
+        container.mux(film.encode(None))
+        for tone in tones:
+            write_tone(container, tone, 0.2)
+    convert(tmp_path / "in.mp4", tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert [stream.metadata["language"] for stream in container.streams.audio] == ["deu", "fra"]

@@ -13,11 +13,11 @@ import numpy as np
 from incognito import photo, video
 from incognito.errors import UnknownBackgroundError
 from incognito.frame import Frame, Picture, Plane
-from incognito.header import read_header
 from incognito.refine import spread
 
 STRONGEST = 100  # of blur
 USUAL = 16  # strength of a plain "blur"
+SHORTEST = 1 / 1000  # seconds that a film's last picture stays, at the least: films whose times stand still must end
 LINES = 720  # a blur's strength is its sigma in the pixels of a picture of so many lines
 
 Timed = tuple[float, Picture]  # seconds from a film's beginning, and what is shown then
@@ -78,9 +78,10 @@ class Image:
 
     def behind(self, frame: Frame, alpha: Plane, seconds: float) -> Picture:
         """Cover the frame; the fitting is done once for a size."""
-        if self._fitted.shape != frame.pixels.shape:
-            self._fitted = cover(self._pixels, frame.size)
-        return self._fitted
+        fitted = self._fitted
+        if fitted.shape != frame.pixels.shape:
+            fitted = self._fitted = cover(self._pixels, frame.size)
+        return fitted
 
 
 class Film:
@@ -100,10 +101,11 @@ class Film:
         """Give the picture that the video shows at that time; times must not go back."""
         while (ahead := self._next) is None or seconds - self._begun >= ahead[0]:
             if ahead is not None:
-                self._pause = ahead[0] - self._now[0]
+                self._pause = max(ahead[0] - self._now[0], SHORTEST)
                 self._now, self._next = ahead, next(self._pictures, None)
             elif seconds - self._begun >= self._now[0] + self._pause:
-                self._begun += self._now[0] + self._pause
+                length = self._now[0] + self._pause
+                self._begun += length * ((seconds - self._begun) // length)
                 self._restart()
             else:
                 break
@@ -114,17 +116,18 @@ class Film:
         self._now, self._next = next(self._pictures), next(self._pictures, None)
 
 
-def parse(text: str) -> Background:
+def parse(text: str | Path) -> Background:
     """Make a background of "transparent", "blur", "blur:24", "#00b140", or an image's or a video's path.
 
     Raises UnknownBackgroundError for anything else.
     """
+    text = str(text)
     if text == "transparent":
         return Transparent()
     if text == "blur":
         return Blur()
     if match := re.fullmatch(r"blur:(\d+(?:\.\d+)?)", text):
-        if 0 < float(match[1]) <= STRONGEST:
+        if 1 <= float(match[1]) <= STRONGEST:
             return Blur(float(match[1]))
         raise UnknownBackgroundError(f"{text!r} is no blur; its strength goes from 1 to {STRONGEST}")
     if match := re.fullmatch(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text):
@@ -137,15 +140,13 @@ def parse(text: str) -> Background:
 
 
 def cover(pixels: Picture, size: tuple[int, int]) -> Picture:
-    """Scale and cut a picture evenly so that it covers size (height, width)."""
+    """Cut the middle of a picture to the shape of size (height, width), and scale it evenly to that size."""
     scale = max(want / have for want, have in zip(size, pixels.shape, strict=False))
-    height, width = (max(want, round(have * scale)) for want, have in zip(size, pixels.shape, strict=False))
-    scaled = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    return np.ascontiguousarray(scaled[top : top + size[0], left : left + size[1]])
+    height, width = (min(have, max(1, round(want / scale))) for want, have in zip(size, pixels.shape, strict=False))
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    middle = pixels[top : top + height, left : left + width]
+    return cv2.resize(middle, size[::-1], interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 
 def _from_file(path: Path) -> Background:
-    with path.open("rb") as file:
-        is_photo = read_header(file.read(1 << 20)) is not None or path.suffix.lower() in photo.FORMATS
-    return Image(photo.read(path.read_bytes(), str(path)).pixels) if is_photo else Film(path)
+    return Image(photo.read(path.read_bytes(), str(path)).pixels) if photo.is_photo(path) else Film(path)

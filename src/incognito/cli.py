@@ -125,18 +125,21 @@ def root(
 def main() -> None:
     """Run a command; what goes wrong on purpose is one line on standard error, and an exit code."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # its warnings would come before that line
-    signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGTERM, _stop)
+    for name in {"SIGINT", "SIGTERM", "SIGHUP"} & signal.Signals.__members__.keys():
+        signal.signal(signal.Signals[name], _stop)
     try:
         app()
     except IncognitoError as error:
         print(f"incognito: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:  # of files that no check foresaw: a folder that may not be entered, a full disk
+        print(f"incognito: {error}; check the path, its permissions and the disk", file=sys.stderr)
+        sys.exit(1)
 
 
 def _stop(number: int, _: object) -> NoReturn:
     """End by unwinding, so that temporary files go; with the exit code that shells give to a signal."""
-    print("incognito: stopped; nothing was written", file=sys.stderr)
+    print("incognito: stopped; what was half-written is gone", file=sys.stderr)
     sys.exit(128 + number)
 
 

@@ -16,16 +16,21 @@ def compose(frame: Frame, matte: Matte, background: Background, seconds: float =
     RGBA has straight alpha; where alpha is 0 the colours are 0 too, so that nothing of the place stays in the file.
     A frame's own transparency is multiplied in.
     """
-    alpha = matte.alpha
-    if frame.opacity is not None:
-        alpha = cv2.multiply(alpha, frame.opacity, scale=1 / 255, dtype=cv2.CV_32F)
-    weight = cv2.convertScaleAbs(alpha, alpha=255)
+    matte = visible(frame, matte)
+    alpha, weight = matte.alpha, matte.levels
     behind = background.behind(frame, alpha, seconds)
     # over its own blurred place a person needs no cleaning: the colours mixed into the edge are the ones behind it
     person = frame.pixels if isinstance(background, Blur) else decontaminate(frame, alpha)
     if behind is None:
         return cv2.merge([*cv2.split(cv2.copyTo(person, weight)), weight])
     return blend(person, behind, weight)
+
+
+def visible(frame: Frame, matte: Matte) -> Matte:
+    """A matte with the frame's own transparency multiplied in."""
+    if frame.opacity is None:
+        return matte
+    return Matte(cv2.multiply(matte.alpha, frame.opacity, scale=1 / 255, dtype=cv2.CV_32F).clip(0, 1))
 
 
 def blend(person: Picture, behind: Picture, weight: np.ndarray) -> Picture:

@@ -13,7 +13,7 @@ import numpy as np
 from incognito import output, photo, video
 from incognito.background import Blur, Transparent
 from incognito.composite import compose
-from incognito.errors import OutputError
+from incognito.errors import OutputError, first_line
 from incognito.frame import Frame, Picture
 from incognito.pipeline import Removal
 from incognito.segment import Segmenter
@@ -44,23 +44,22 @@ def run(
     on_frame: video.OnFrame = lambda done, count: None,
 ) -> Demo:
     """Write the demonstration's files into a folder, which is made. Raises OutputError where one of them exists."""
+    segmenter = Segmenter(model, threads)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder} cannot be made ({error.strerror}); choose another folder") from None
+        raise OutputError(f"{folder} cannot be made ({first_line(error)}); choose another folder") from None
     for name in FILES:
         output.check(folder / name, force)
-    segmenter = Segmenter(model, threads)
     _write_photos(folder, segmenter)
     with output.beside(folder / CLIP) as part:
         write_clip(part)
-    stopwatch = Stopwatch()
     with output.beside(folder / CLIP_BLURRED) as part:
-        whole = Stopwatch()
+        stopwatch = Stopwatch()
         removal = Removal(segmenter, Blur(), stopwatch)
         container = video.CONTAINERS[".mp4"]
         video.convert(folder / CLIP, part, container, removal, stopwatch=stopwatch, on_frame=on_frame)
-    rate = SECONDS * RATE / whole.elapsed
+        rate = SECONDS * RATE / stopwatch.elapsed
     return Demo([folder / name for name in FILES], stopwatch, rate)
 
 
@@ -88,8 +87,11 @@ def write_clip(path: Path) -> None:
         stream.height, stream.width = SIZE
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, RATE)
+        stream.codec_context.colorspace, stream.codec_context.color_range = video.BT709, video.LIMITED_RANGE
         for number in range(SECONDS * RATE):
             frame = av.VideoFrame.from_ndarray(camera_view(still, number / RATE), "rgb24")
+            matrix = video.SWSCALE[video.BT709]
+            frame = frame.reformat(format="yuv420p", dst_colorspace=matrix, dst_color_range=video.LIMITED_RANGE)
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

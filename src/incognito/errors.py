@@ -45,3 +45,9 @@ class ModelError(IncognitoError):
 
 class LabError(IncognitoError):
     """A recipe, a data set or a checkpoint that cannot be used."""
+
+
+def first_line(error: Exception) -> str:
+    """What another library's error says, cut to one line; its name where it says nothing."""
+    text = getattr(error, "strerror", None) or str(error)
+    return text.splitlines()[0][:160] if text else type(error).__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-from incognito.errors import InputError
+from incognito.errors import InputError, first_line
 
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # RFC 8794 and 9559
 
@@ -17,24 +17,27 @@ def is_whole(path: Path) -> bool:
         with path.open("rb") as file:
             start = file.read(8)
             if start[4:] == b"ftyp":
-                return _end_of_boxes(file, length) == length
+                return _end_of_boxes(file, length) <= length
             if start[:4] == EBML:
                 return _end_of_segment(file, length) <= length
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check the path") from None
+        raise InputError(f"{path} cannot be read ({first_line(error)}); check the path") from None
     return True
 
 
 def _end_of_boxes(file: BinaryIO, length: int) -> int:
-    """Step from box to box (ISO 14496-12, 4.2) until one reaches the file's end or beyond."""
+    """Step from box to box (ISO 14496-12, 4.2) to where the last one ends, in the file or beyond it."""
     at = 0
     while at + 8 <= length:
         file.seek(at)
-        size = int.from_bytes(file.read(4), "big")
-        file.seek(4, 1)
+        size, kind = int.from_bytes(file.read(4), "big"), file.read(4)
         if size == 1:
             size = int.from_bytes(file.read(8), "big")
-        at = length if size == 0 else at + max(size, 8)
+        if size == 0:
+            return length
+        if size < 8 or not kind.isascii() or not kind.decode().isprintable():
+            break
+        at += size
     return at
 
 

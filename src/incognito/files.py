@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from incognito import background as backgrounds
 from incognito import output, photo, video
-from incognito.composite import compose
-from incognito.errors import InputError, OutputError
-from incognito.frame import Frame
-from incognito.header import read_header
+from incognito.errors import InputError, OutputError, first_line
 from incognito.pipeline import Matting, Removal
 from incognito.segment import Segmenter
 
 PIPE = "-"
-HEAD = 1 << 20  # bytes that a photo's header is looked for in: metadata may come first
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What is done to a file: to a photo's frame, or to a video's frames one after the other."""
-
-    photo: Callable[[Frame], np.ndarray]
-    film: video.Transform
-    alpha: bool  # whether the result is transparent
 
 
 def remove(
@@ -52,8 +35,7 @@ def remove(
     if alpha and not _holds_alpha(target):
         raise OutputError(f"{target} cannot be transparent; use .png, .webp or .webm, or give a --background")
     segmenter = Segmenter(model)
-    job = Job(lambda frame: compose(frame, segmenter(frame), behind), Removal(segmenter, behind), alpha)
-    _run(job, source, target, on_frame)
+    _run(source, target, Removal(segmenter, behind), alpha, on_frame)
 
 
 def matte(
@@ -69,21 +51,23 @@ def matte(
     """
     _check(source, target, force)
     segmenter = Segmenter(model)
-    _run(Job(lambda frame: segmenter(frame).levels, Matting(segmenter), False), source, target, on_frame)
+    _run(source, target, Matting(segmenter), False, on_frame)
 
 
-def _run(job: Job, source: str, target: str, on_frame: video.OnFrame) -> None:
+def _run(source: str, target: str, transform: video.Transform, alpha: bool, on_frame: video.OnFrame) -> None:
+    """Take a photo, which is a film of one frame, or a film through `transform`."""
     path = Path(source)
-    if source == PIPE or _is_photo(path):
+    if source == PIPE or photo.is_photo(path):
+        format = "PNG" if target == PIPE else photo.format_of(Path(target))
         data = sys.stdin.buffer.read() if source == PIPE else path.read_bytes()
         frame = photo.read(data, "standard input" if source == PIPE else source)
-        _write_photo(photo.encode(job.photo(frame), _photo_format(target)), target)
+        _write_photo(photo.encode(transform(frame, 0.0), format), target)
         return
     if target == PIPE:
         raise OutputError(f"{source} is a video, which cannot be piped; name a file to write")
     container = video.container_of(Path(target))
     with output.beside(Path(target)) as part:
-        video.convert(path, part, container, job.film, job.alpha, on_frame=on_frame)
+        video.convert(path, part, container, transform, alpha, on_frame=on_frame)
 
 
 def _write_photo(data: bytes, target: str) -> None:
@@ -117,18 +101,9 @@ def _check_source(path: Path) -> None:
         with path.open("rb") as file:
             empty = not file.read(1)
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
+        raise InputError(f"{path} cannot be read ({first_line(error)}); check its permissions") from None
     if empty:
         raise InputError(f"{path} is empty; get the file again")
-
-
-def _is_photo(path: Path) -> bool:
-    with path.open("rb") as file:
-        return read_header(file.read(HEAD)) is not None or path.suffix.lower() in photo.FORMATS
-
-
-def _photo_format(target: str) -> str:
-    return "PNG" if target == PIPE else photo.format_of(Path(target))
 
 
 def _holds_alpha(target: str) -> bool:

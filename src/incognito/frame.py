@@ -20,7 +20,8 @@ FLAT_GREY = 128  # what lies under a picture's own transparency: what was hidden
 class Frame:
     """A picture: pixels uint8 RGB (H, W, 3) and, where it had transparency of its own, opacity uint8 (H, W).
 
-    Raises InputError for another dtype or shape.
+    It is a read-only view: what it was made of must not be written to while it is in use. Raises InputError for
+    another dtype or shape.
     """
 
     pixels: Picture
@@ -28,6 +29,8 @@ class Frame:
 
     def __post_init__(self) -> None:
         _check(self.pixels, 3)
+        if self.opacity is not None and (_check(self.opacity, 1), self.opacity.shape) != (1, self.size):
+            raise InputError(f"a frame's opacity has its size, not {_describe(self.opacity)}; cut it first")
         object.__setattr__(self, "pixels", _read_only(self.pixels))
 
     @classmethod

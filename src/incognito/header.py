@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import dataclass
 
 STARTS_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # JPEG markers that carry the size
-START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
+END_OF_IMAGE = 0xD9
+ORIENTATION = 0x0112  # an EXIF tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,48 @@ def read_header(data: bytes) -> Header | None:
         if data.startswith(b"\xff\xd8\xff"):
             return _jpeg(data)
         if data.startswith(b"\x89PNG\r\n\x1a\n"):
-            width, height = struct.unpack(">II", data[16:24])
-            return Header("PNG", width, height, b"IEND" in data[-64:])
+            return _png(data)
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             return _webp(data)
     except (struct.error, IndexError):
         pass
     return None
+
+
+def orientation_of(*blocks: bytes) -> int:
+    """The orientation (1 to 8) in the first EXIF block that names one; 1, upright, where none does."""
+    for block in blocks:
+        order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+        try:
+            if order and (orientation := _tag(block, order, ORIENTATION)):
+                return orientation
+        except struct.error:  # a block that breaks off names none
+            continue
+    return 1
+
+
+def _tag(block: bytes, order: str, wanted: int) -> int:
+    """Look a short number up in the first directory of an EXIF block (TIFF 6.0, 2); 0 where it is not there."""
+    (start,) = struct.unpack_from(order + "I", block, 4)
+    (count,) = struct.unpack_from(order + "H", block, start)
+    for at in range(start + 2, start + 2 + 12 * count, 12):
+        tag, _, _, value = struct.unpack_from(order + "HHIH", block, at)
+        if tag == wanted:
+            return int(value)
+    return 0
+
+
+def _png(data: bytes) -> Header:
+    """Walk the chunks (ISO 15948, 5.3) as long as their checksums are right; whole where that leads to the last one."""
+    width, height = struct.unpack(">II", data[16:24])
+    at, kind = 8, b""
+    while at + 12 <= len(data) and kind != b"IEND":
+        (length,) = struct.unpack_from(">I", data, at)
+        kind = data[at + 4 : at + 8]
+        if data[at + 8 + length : at + 12 + length] != zlib.crc32(data[at + 4 : at + 8 + length]).to_bytes(4, "big"):
+            return Header("PNG", width, height, False)
+        at += 12 + length
+    return Header("PNG", width, height, kind == b"IEND")
 
 
 def _jpeg(data: bytes) -> Header | None:

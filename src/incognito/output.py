@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from incognito.errors import OutputError
+from incognito.errors import OutputError, first_line
 
 
 def check(target: Path, force: bool = False, source: Path | None = None) -> None:
@@ -28,23 +28,19 @@ def check(target: Path, force: bool = False, source: Path | None = None) -> None
 @contextmanager
 def beside(target: Path) -> Iterator[Path]:
     """Give a temporary path in the target's directory; it becomes the target if all ends well, and is gone if not."""
+    part = target.parent / f".{target.stem[:100]}.{secrets.token_hex(4)}.part"
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=".part", dir=target.parent)
+        part.touch(exist_ok=False)
     except OSError as error:
-        raise OutputError(f"{target} cannot be written ({error.strerror}); choose another output") from None
-    os.close(handle)
-    part = Path(name)
+        raise _unwritable(target, error) from None
     try:
         yield part
-        part.chmod(0o666 & ~_umask())
         part.replace(target)
     except OSError as error:
-        raise OutputError(f"{target} cannot be written ({error.strerror}); choose another output") from None
+        raise _unwritable(target, error) from None
     finally:
         part.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _unwritable(target: Path, error: OSError) -> OutputError:
+    return OutputError(f"{target} cannot be written ({first_line(error)}); choose another output")

@@ -9,8 +9,9 @@ import numpy as np
 
 from incognito.errors import InputError, OutputError
 from incognito.frame import Frame
-from incognito.header import read_header
+from incognito.header import orientation_of, read_header
 
+HEAD = 1 << 20  # bytes that a photo's header is looked for in: metadata may come first
 LARGEST = 200_000_000  # pixels; more is refused before it is decoded
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WebP"}
 WITH_ALPHA = frozenset({"PNG", "WebP"})
@@ -29,10 +30,16 @@ def read(data: bytes, name: str) -> Frame:
         raise InputError(f"{name} is no JPEG, PNG or WebP picture; convert it to one of these first")
     if header.width * header.height > LARGEST:
         raise InputError(f"{name} is {header.width}x{header.height}, over 200 megapixels; scale it down first")
-    pixels = _decode(data) if header.whole else None
+    pixels = _decode(data, header.format) if header.whole else None
     if pixels is None:
         raise InputError(f"{name} is a {header.format} that breaks off or is damaged; get the whole file again")
     return Frame.of(pixels)
+
+
+def is_photo(path: Path) -> bool:
+    """Whether a file is a photo by what is in it, or at least by its name."""
+    with path.open("rb") as file:
+        return read_header(file.read(HEAD)) is not None or path.suffix.lower() in FORMATS
 
 
 def encode(picture: np.ndarray, format: str) -> bytes:
@@ -59,12 +66,21 @@ def format_of(target: Path) -> str:
         raise OutputError(f"{target} has no ending that photos are written as; use {', '.join(FORMATS)}") from None
 
 
-def _decode(data: bytes) -> np.ndarray | None:
+def _decode(data: bytes, format: str) -> np.ndarray | None:
     """Decode to uint8 RGB or RGBA; orientation applied, 16 bit brought to 8."""
     buffer = np.frombuffer(data, np.uint8)
-    as_stored = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
-    if as_stored is None or as_stored.ndim == 2 or as_stored.shape[2] != 4:
-        return cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB)
-    if as_stored.dtype == np.uint16:
-        as_stored = cv2.convertScaleAbs(as_stored, alpha=1 / 257)
-    return cv2.cvtColor(as_stored, cv2.COLOR_BGRA2RGBA)
+    if format in WITH_ALPHA:
+        stored, _, blocks = cv2.imdecodeWithMetadata(buffer, cv2.IMREAD_UNCHANGED)
+        if stored is not None and stored.ndim == 3 and stored.shape[2] == 4:
+            if stored.dtype == np.uint16:
+                stored = cv2.convertScaleAbs(stored, alpha=1 / 257)
+            return _turn(cv2.cvtColor(stored, cv2.COLOR_BGRA2RGBA), orientation_of(*map(bytes, blocks)))
+    return cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB)  # which applies the orientation itself, but knows no alpha
+
+
+def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn a picture upright (EXIF 2.32, table 6: 1 to 8)."""
+    if orientation in (2, 4, 5, 7):
+        pixels = pixels[:, ::-1]
+    quarters = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}.get(orientation, 0)
+    return np.ascontiguousarray(np.rot90(pixels, quarters))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from incognito.background import Background
-from incognito.composite import compose
+from incognito.composite import compose, visible
 from incognito.frame import Frame, Picture
 from incognito.segment import Segmenter, StreamState
 from incognito.timing import Stopwatch
@@ -29,12 +29,11 @@ class Removal:
 class Matting:
     """Frames of one stream in, their mattes out: uint8 grey (H, W)."""
 
-    def __init__(self, segmenter: Segmenter, stopwatch: Stopwatch | None = None) -> None:
+    def __init__(self, segmenter: Segmenter) -> None:
         self._segmenter = segmenter
-        self._stopwatch = stopwatch or Stopwatch()
         self._state: StreamState | None = None
 
     def __call__(self, frame: Frame, seconds: float) -> np.ndarray:
         """Take a stream's next frame to its matte."""
-        matte, self._state = self._segmenter.step(frame, self._state, self._stopwatch)
-        return matte.levels
+        matte, self._state = self._segmenter.step(frame, self._state)
+        return visible(frame, matte).levels

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from incognito.errors import ModelError, UsageError
+from incognito.errors import ModelError, UsageError, first_line
 from incognito.zoo import Card
 
 
@@ -25,23 +25,26 @@ class OnnxRuntime:
     def __init__(self, card: Card, threads: int | None = None) -> None:
         import onnxruntime
 
-        cores = os.cpu_count() or 1
-        if threads is not None and not 1 <= threads <= cores:
-            raise UsageError(f"{threads} threads were asked for; this machine has 1 to {cores}")
+        if threads is not None and not 1 <= threads <= cores():
+            raise UsageError(f"{threads} threads were asked for; here there can be 1 to {cores()}")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or cores
+        options.intra_op_num_threads = threads or cores()
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # errors reach the user as one line, from here
         network = card.load()
         try:
             self._session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own errors have no common base
-            raise ModelError(f"{card.path} cannot be run ({_reason(error)}); install the model again") from None
+            raise ModelError(f"{card.path} cannot be run ({first_line(error)}); install the model again") from None
+        self._path = card.path
         self._check(card)
 
     def run(self, tensor: np.ndarray) -> np.ndarray:
         """Run one input and return the first output, float32 (h, w)."""
-        return np.asarray(self._session.run(None, {self._input: tensor})[0]).squeeze()
+        try:
+            return np.asarray(self._session.run(None, {self._input: tensor})[0]).squeeze()
+        except Exception as error:
+            raise ModelError(f"{self._path} cannot be run ({first_line(error)}); mend the model or its card") from None
 
     def _check(self, card: Card) -> None:
         """Refuse a graph whose input is not what the card says."""
@@ -68,5 +71,6 @@ class ConstantRuntime:
         return self._output.copy()
 
 
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0].split(" : ")[-1][:120]
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -52,7 +52,7 @@ class Segmenter:
             small = self._shrink(frame)
             alpha = self._infer(small)
         with stopwatch.stage("refine"):
-            begun = state is not None and state.frame_size == frame.size
+            begun = state is not None and (state.frame_size, state.memory.alpha.shape) == (frame.size, alpha.shape)
             guide = refine.guide_of(small, alpha.shape)
             memory = refine.steady(alpha, guide, state.memory if begun and state else None)
             matte = Matte(refine.upsample(memory.alpha, guide, frame))
@@ -71,20 +71,33 @@ class Segmenter:
             raise ModelError(f"{self.card.path} gives an output of shape {output.shape}, not (h, w); mend the model")
         if self.card.activation == "sigmoid":
             output = np.float32(1) / (1 + np.exp(-output))
+        if not np.isfinite(output).all():
+            raise ModelError(f"{self.card.path} gives numbers that are not finite; mend the model")
         return np.clip(output, 0, 1)
 
 
 def resize(pixels: Picture, size: tuple[int, int]) -> Picture:
-    """Stretch uint8 (H, W, C) to size (height, width): whole-number area averaging, then bilinear.
+    """Stretch uint8 (H, W, C) to size (height, width): averaging whole blocks of pixels, then bilinear.
 
-    OpenCV's area averaging by other factors gives the same picture within a grey level and took 20 times as long.
+    Within 3 grey levels, on average, of OpenCV's exact area averaging, which took 20 times as long for 720p.
     """
-    down = [max(1, have // want) for have, want in zip(pixels.shape, size, strict=False)]
+    have, (height, width) = pixels.shape[:2], size
+    down = max(1, have[0] // height), max(1, have[1] // width)  # pixels in a block
     if max(down) > 1:
-        height, width = (have // factor for have, factor in zip(pixels.shape, down, strict=False))
-        whole = pixels[: height * down[0], : width * down[1]]
-        pixels = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
-    return cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR)
+        blocks = have[0] // down[0], have[1] // down[1]
+        whole = pixels[: blocks[0] * down[0], : blocks[1] * down[1]]
+        pixels = cv2.resize(whole, blocks[::-1], interpolation=cv2.INTER_AREA)
+        if whole.shape[:2] != have:  # a broken block was left out at the far edges: keep the scale of the whole
+            return _sample(pixels, size, (have[0] / down[0] / height, have[1] / down[1] / width))
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _sample(pixels: Picture, size: tuple[int, int], scale: tuple[float, float]) -> Picture:
+    """Bilinear samples at multiples of scale (down, right), centred on pixels as cv2.resize does."""
+    down, right = scale
+    grid = np.array([[right, 0, (right - 1) / 2], [0, down, (down - 1) / 2]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(pixels, grid, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def to_tensor(small: Picture, card: zoo.Card) -> np.ndarray:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from incognito.video import Container
 
 
-USUAL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}  # by channels, where a file does not name its layout
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}  # by channels: what both encoders take
+RATES = {"libopus": (48000,), "aac": (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)}
 
 
 class Sound:
@@ -22,8 +23,12 @@ class Sound:
         if self._copies:
             self._stream = output.add_stream_from_template(source)
         else:
-            rate = 48000 if container.sound == "libopus" else source.codec_context.sample_rate
-            self._stream = output.add_stream(container.sound, rate=rate, layout=_layout(source))
+            channels, rate = source.codec_context.layout.nb_channels, source.codec_context.sample_rate
+            allowed = RATES[container.sound]
+            self._stream = output.add_stream(
+                container.sound, rate=rate if rate in allowed else allowed[0], layout=LAYOUTS.get(channels, "stereo")
+            )
+        self._stream.metadata.update(source.metadata)
 
     def take(self, packet: av.Packet) -> None:
         """Write a packet of the source's stream."""
@@ -38,8 +43,3 @@ class Sound:
         """Write what the encoder still holds."""
         if not self._copies:
             self._output.mux(self._stream.encode(None))
-
-
-def _layout(source: Any) -> str:
-    layout = source.codec_context.layout
-    return USUAL_LAYOUTS.get(layout.nb_channels, layout.name) if "channels" in layout.name else layout.name

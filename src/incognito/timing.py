@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
+T = TypeVar("T")
 Clock = Callable[[], float]  # seconds, from any beginning, never backwards
 
 
@@ -40,6 +42,18 @@ class Stopwatch:
         yield
         self._times[name].append(self._clock() - start)
 
+    def each(self, name: str, items: Iterable[T]) -> Iterator[T]:
+        """Give the items of an iterable, timing how long each took to come."""
+        iterator = iter(items)
+        while True:
+            start = self._clock()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            self._times[name].append(self._clock() - start)
+            yield item
+
     @property
     def elapsed(self) -> float:
         """Seconds since the stopwatch was made."""
@@ -52,10 +66,10 @@ class Stopwatch:
 
     def count(self, name: str) -> int:
         """How often a stage was timed."""
-        return len(self._times[name])
+        return len(self._times.get(name, ()))
 
     def milliseconds(self, name: str, percentile: float) -> float:
-        """A percentile (0 to 100) of a stage's times in milliseconds: the nearest rank, so one that was measured."""
-        times = sorted(self._times[name])
+        """A percentile (0 to 100) of a stage's times in milliseconds: one of those measured; NaN for no stage."""
+        times = sorted(self._times.get(name, ())) or [float("nan")]
         rank = round(percentile / 100 * (len(times) - 1))
         return times[rank] * 1000

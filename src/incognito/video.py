@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 
 from incognito import extent
-from incognito.errors import InputError, OutputError
+from incognito.errors import InputError, OutputError, first_line
 from incognito.frame import Frame, Picture
 from incognito.sound import Sound
 from incognito.timing import Stopwatch
 
-Transform = Callable[[Frame, float], np.ndarray]  # a frame and its time in seconds -> grey, RGB or RGBA uint8
+Transform = Callable[[Frame, float], np.ndarray]  # a frame and its seconds from the first -> grey, RGB or RGBA uint8
 OnFrame = Callable[[int, int | None], None]  # frames done, and of how many where the file says so
 
 
@@ -72,9 +72,9 @@ class Source:
         if not extent.is_whole(path):
             raise InputError(f"{path} breaks off before its end; get the whole file again")
         try:
-            self._container = av.open(str(path), options={"protocol_whitelist": "file"})  # never the network
+            self._container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})  # never the network
         except (av.FFmpegError, OSError) as error:
-            raise InputError(f"{path} cannot be read as a video ({_reason(error)}); check the file") from None
+            raise InputError(f"{path} cannot be read as a video ({first_line(error)}); check the file") from None
         if self._container.format.name in NO_FILMS:
             self.close()
             raise InputError(f"{path} cannot be read as a video; check the file")
@@ -83,8 +83,11 @@ class Source:
             self.close()
             raise InputError(f"{path} holds no video; give a file that shows something")
         self.stream = films[0]
-        self.stream.thread_type = "AUTO"
         self.sounds = list(self._container.streams.audio)
+        if any(stream.codec_context is None for stream in (self.stream, *self.sounds)):
+            self.close()
+            raise InputError(f"{path} has a picture or sound in a codec that is not known; convert it first")
+        self.stream.thread_type = "AUTO"
 
     def close(self) -> None:
         """Close the file."""
@@ -113,7 +116,7 @@ class Source:
                     raise InputError(f"{self.path} is damaged after {seen} frames; get the whole file again")
                 if packet.stream is not self.stream:
                     if on_sound:
-                        on_sound(packet)
+                        _guard(on_sound, packet)
                     continue
                 for frame in self.stream.decode(packet):
                     if frame.pts is None:  # raw streams carry no times: the next is a frame's length on
@@ -122,7 +125,7 @@ class Source:
                     seen, last = seen + 1, frame.pts
                     yield frame
         except av.FFmpegError as error:
-            raise InputError(f"{self.path} is damaged after {seen} frames ({_reason(error)})") from None
+            raise InputError(f"{self.path} is damaged after {seen} frames ({first_line(error)})") from None
         if not seen:
             raise InputError(f"{self.path} shows no picture; check the file")
 
@@ -133,14 +136,16 @@ class Target:
     def __init__(self, path: Path, container: Container, source: Source, alpha: bool) -> None:
         self._kind, self._source = container, source
         self._pixels = "yuva420p" if alpha else "yuv420p"
+        self._size = (0, 0)
         options = {"movflags": "+faststart"} if container.format == "mp4" else {}
-        self._container = av.open(str(path), "w", format=container.format, options=options)
+        self._container = av.open(f"file:{path}", "w", format=container.format, options=options)
         self._stream: Any = self._container.add_stream(container.codec, rate=source.rate, options=container.options)
         self._sounds = {s.index: Sound(self._container, s, container) for s in source.sounds}
         self._early: list[av.Packet] | None = []  # sound that came before the first frame said how to open the file
 
     def begin(self, height: int, width: int, like: av.VideoFrame) -> None:
         """Set the size, the clock and the colours, those of the first decoded frame."""
+        self._size = (height, width)
         context = self._stream.codec_context
         even = 2 if self._kind.needs_even else 1
         context.width, context.height = (-(-side // even) * even for side in (width, height))
@@ -157,6 +162,8 @@ class Target:
 
     def write(self, picture: np.ndarray, like: av.VideoFrame) -> None:
         """Encode a picture with the time of the frame that it was made from."""
+        if picture.shape[:2] != self._size:
+            raise InputError(f"{self._source.path} changes its size on the way; convert it to one size first")
         matrix = SWSCALE[matrix_of(like)]
         frame = av.VideoFrame.from_ndarray(self._fit(picture), _format_of(picture))
         frame = frame.reformat(format=self._pixels, dst_colorspace=matrix, dst_color_range=LIMITED_RANGE)
@@ -209,20 +216,16 @@ def convert(
         stack.callback(film.close)
         out = Target(target, container, film, alpha)
         stack.callback(out.close)
-        frames, done = film.frames(out.take_sound), 0
-        while True:
-            with stopwatch.stage("decode"):
-                decoded = next(frames, None)
-                pixels = to_pixels(decoded) if decoded else None
-            if decoded is None or pixels is None:
-                break
-            picture = transform(Frame(pixels), seconds_of(decoded))
+        decoded = ((frame, to_frame(frame)) for frame in film.frames(out.take_sound))
+        start = 0.0
+        for done, (like, frame) in enumerate(stopwatch.each("decode", decoded)):
+            start = start if done else seconds_of(like)
+            picture = transform(frame, seconds_of(like) - start)
             with stopwatch.stage("encode"):
                 if not done:
-                    _guard(out.begin, *picture.shape[:2], decoded)
-                _guard(out.write, picture, decoded)
-            done += 1
-            on_frame(done, film.count)
+                    _guard(out.begin, *picture.shape[:2], like)
+                _guard(out.write, picture, like)
+            on_frame(done + 1, film.count)
         _guard(out.finish)
 
 
@@ -233,17 +236,20 @@ def pictures(path: Path) -> Iterator[tuple[float, Picture]]:
         for frame in source.frames():
             seconds = seconds_of(frame)
             start = seconds if start is None else start
-            yield seconds - start, to_pixels(frame)
+            yield seconds - start, to_frame(frame).pixels
     finally:
         source.close()
 
 
-def to_pixels(frame: av.VideoFrame) -> Picture:
-    """Bring a decoded frame to uint8 RGB (H, W, 3), upright."""
-    pixels = frame.to_ndarray(
-        format="rgb24", src_colorspace=SWSCALE[matrix_of(frame)], src_color_range=frame.color_range or LIMITED_RANGE
+def to_frame(decoded: av.VideoFrame) -> Frame:
+    """Bring a decoded frame to uint8 RGB, or RGBA where it has transparency, upright."""
+    alpha = any(part.is_alpha for part in decoded.format.components)
+    pixels = decoded.to_ndarray(
+        format="rgba" if alpha else "rgb24",
+        src_colorspace=SWSCALE[matrix_of(decoded)],
+        src_color_range=decoded.color_range or LIMITED_RANGE,
     )
-    return np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))
+    return Frame.of(np.ascontiguousarray(np.rot90(pixels, decoded.rotation // 90)))
 
 
 def seconds_of(frame: Any) -> float:
@@ -271,12 +277,8 @@ def _guard(action: Callable[..., None], *arguments: Any) -> None:
     try:
         action(*arguments)
     except av.FFmpegError as error:
-        raise OutputError(f"the video cannot be written ({_reason(error)}); choose another output") from None
+        raise OutputError(f"the video cannot be written ({first_line(error)}); choose another output") from None
 
 
 def _format_of(picture: np.ndarray) -> str:
     return "gray" if picture.ndim == 2 else {3: "rgb24", 4: "rgba"}[picture.shape[2]]
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).splitlines()[0].lower()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from incognito.errors import ModelError, UnknownModelError
+from incognito.errors import ModelError, UnknownModelError, first_line
 
 SHIPPED = Path(__file__).parent / "models"
 
@@ -92,7 +92,7 @@ def read_card(path: Path) -> Card:
         raise ModelError(f"{path} is missing; every model needs its card beside it") from None
     except (ValueError, TypeError) as error:
         raise ModelError(
-            f"{path} is no model card ({_first_line(error)}); write it again with incognito lab export"
+            f"{path} is no model card ({first_line(error)}); write it again with incognito lab export"
         ) from None
     _check(card, path)
     return card
@@ -105,15 +105,14 @@ def models() -> list[Card]:
 
 def find(model: str | Path) -> Card:
     """Find a card by a shipped model's name, or by the path of an .onnx with its card beside it."""
+    shipped = {path.stem: path for path in SHIPPED.glob("*.json")}
+    if str(model) in shipped:
+        return read_card(shipped[str(model)])
     path = Path(model)
-    if path.suffix == ".onnx" or path.is_file():
-        if not path.is_file():
-            raise UnknownModelError(f"{path} does not exist; name a file or one of the shipped models: {_names()}")
-        card = read_card(path.with_suffix(".json"))
-        return dataclasses.replace(card, file=path.name)
-    if (SHIPPED / f"{path.name}.json").is_file() and path.name == str(model):
-        return read_card(SHIPPED / f"{path.name}.json")
-    raise UnknownModelError(f"there is no model {str(model)!r}; choose one of {_names()}, or name an .onnx file")
+    if path.is_file():
+        return dataclasses.replace(read_card(path.with_suffix(".json")), file=path.name)
+    names = ", ".join(sorted(shipped))
+    raise UnknownModelError(f"there is no model {str(model)!r}; choose one of {names}, or name an .onnx file")
 
 
 def _check(card: Card, path: Path) -> None:
@@ -124,8 +123,15 @@ def _check(card: Card, path: Path) -> None:
     for name, choices in _CHOICES.items():
         if getattr(card, name) not in choices:
             raise ModelError(f"{path}: {name} is {getattr(card, name)!r}; known are {', '.join(choices)}")
-    if card.height < 1 or card.width < 1 or {len(card.mean), len(card.deviation)} not in ({0}, {3}):
-        raise ModelError(f"{path}: the size must be positive, mean and deviation both empty or three numbers each")
+    if card.height < 1 or card.width < 1:
+        raise ModelError(f"{path}: the size must be positive, not {card.width}x{card.height}")
+    numbers = [*card.mean, *card.deviation, *card.measured.values()]
+    if not all(isinstance(number, int | float) for number in numbers):
+        raise ModelError(f"{path}: mean, deviation and measured hold numbers only")
+    if {len(card.mean), len(card.deviation)} != ({3} if card.mean else {0}) or not all(card.deviation):
+        raise ModelError(f"{path}: mean and deviation are both empty, or three numbers each and no deviation 0")
+    if card.mean and card.dtype == "uint8":
+        raise ModelError(f"{path}: bytes cannot be normalised; empty mean and deviation, or say dtype float32")
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -135,11 +141,3 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "list[float]": list,
     "dict[str, float]": dict,
 }
-
-
-def _names() -> str:
-    return ", ".join(path.stem for path in sorted(SHIPPED.glob("*.json")))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

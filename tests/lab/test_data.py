@@ -6,9 +6,10 @@ import pytest
 from incognito.errors import LabError
 from incognito.lab import augment
 from incognito.lab.data import read_manifest
-from incognito.lab.scenes import Mixture, Scenes, edge_band
+from incognito.lab.recipe import Data
+from incognito.lab.scenes import Scenes, edge_band
 
-EVEN = Mixture(photo=1, composite=1, empty=1, groups={})
+EVEN = Data(photo=1, composite=1, empty=1, groups={})
 
 
 def test_a_manifest_is_read_by_split_and_kind(toy_data):
@@ -53,7 +54,7 @@ def test_a_missing_manifest_column_or_picture_is_refused(tmp_path):
     (tmp_path / "manifest.csv").write_text("image,mask\na.webp,\n")
     with pytest.raises(LabError, match="no column 'kind'"):
         read_manifest(tmp_path)
-    (tmp_path / "manifest.csv").write_text("image,mask,kind,split,has_ignore\na.webp,,empty,train,0\n")
+    (tmp_path / "manifest.csv").write_text("image,mask,kind,split,has_ignore,source\na.webp,,empty,train,0,made\n")
     with pytest.raises(LabError, match=r"a\.webp cannot be read"):
         read_manifest(tmp_path)[0].load()
 
@@ -81,7 +82,7 @@ def test_pictures_and_planes_have_the_networks_size(toy_data):
 def test_a_mixture_of_one_kind_draws_that_kind(toy_data, kind, people):
     """People are in photos and composites, and never in empty places."""
     odds = {"photo": 0.0, "composite": 0.0, "empty": 0.0} | {kind: 1.0}
-    scenes = Scenes(read_manifest(toy_data, "train"), Mixture(**odds, groups={}), (48, 48), 1, 20)
+    scenes = Scenes(read_manifest(toy_data, "train"), Data(**odds, groups={}), (48, 48), 1, 20)
     assert any(scenes[i][1].any() for i in range(20)) == people
 
 

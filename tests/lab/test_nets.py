@@ -78,13 +78,19 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path):
     """A wrong shape and a missing file each say so."""
     encoder = build("mobilenet_v2", DECODER).encoder
     np.savez(tmp_path / "bad.npz", w1=np.zeros((8, 3, 3, 3), np.float32), b1=np.zeros(8, np.float32))
-    with pytest.raises(LabError, match="does not fit"):
+    with pytest.raises(LabError, match="1 arrays"):
         load_arrays(encoder, tmp_path / "bad.npz")
+    many = {f"{kind}{i}": np.zeros(8, np.float32) for i in range(60) for kind in "wb"}
+    np.savez(tmp_path / "many.npz", **many)
+    with pytest.raises(LabError, match="does not fit"):
+        load_arrays(encoder, tmp_path / "many.npz")
     with pytest.raises(LabError, match="--backbones"):
         load_arrays(encoder, tmp_path / "nowhere.npz")
 
 
 def test_an_unknown_encoder_is_refused():
-    """The error lists the table."""
+    """The error lists the table; a decoder of another length is refused too."""
+    with pytest.raises(LabError, match="5 widths"):
+        build("tiny", [16, 16])
     with pytest.raises(LabError, match="mobilenet_v2"):
         build("mobilenet_v9", DECODER)

@@ -55,10 +55,45 @@ def test_a_phase_that_batches_do_not_divide_is_refused(tables):
         Recipe.from_dict(tables)
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("training", "batch", 0),
+        ("training", "batch", "16"),
+        ("training", "batch", -4),
+        ("training", "seed", 1.5),
+        ("training", "phases", []),
+        ("training", "phases", 3),
+        ("training", "phases", [{"pictures": 8, "size": [32]}]),
+        ("training", "phases", [{"pictures": 8, "size": [32, 40]}]),
+        ("training", "phases", [{"pictures": 0, "size": [32, 32]}]),
+        ("network", "encoder", 5),
+        ("network", "decoder", [16, "wide"]),
+        ("data", "groups", {"people": "many"}),
+        ("data", "photo", True),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(tables, table, key, value):
+    """Every value is checked before the first picture is drawn."""
+    tables[table][key] = value
+    with pytest.raises(LabError):
+        Recipe.from_dict(tables)
+
+
+def test_a_table_that_is_a_number_is_refused(tables):
+    """Also where a whole table is something else."""
+    for name in list(tables):
+        with pytest.raises(LabError, match="must be a table"):
+            Recipe.from_dict(tables | {name: 3})
+
+
 def test_files_that_are_no_recipes_are_refused(tmp_path):
     """Missing files and bad TOML are one line."""
     with pytest.raises(LabError, match="cannot be read"):
         Recipe.read(tmp_path / "nowhere.toml")
+    (tmp_path / "latin.toml").write_bytes(b"name = '\xe9'")
+    with pytest.raises(LabError, match="not valid TOML"):
+        Recipe.read(tmp_path / "latin.toml")
     (tmp_path / "bad.toml").write_text("[network\n")
     with pytest.raises(LabError, match="not valid TOML"):
         Recipe.read(tmp_path / "bad.toml")

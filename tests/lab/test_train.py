@@ -116,6 +116,7 @@ def test_a_checkpoint_becomes_a_model_that_runs(tmp_path, toy_data, trained, por
     assert segmenter.card == card
     assert segmenter.raw(portrait).shape == (64, 64)
     assert card.measured["n"] == 2
+    assert card.training_data == ["made (terms not recorded)"]
     assert card.iou == pytest.approx(evaluate(tmp_path / "toy.onnx", toy_data).iou, abs=1e-4)
 
 
@@ -134,7 +135,7 @@ def test_disagreement_sees_a_changed_weight(tmp_path, trained):
     net = train.make_network(Recipe.from_dict(state["recipe"]), None)
     net.load_state_dict(state["averaged"])
     deployed = export.Deployed(net).eval()
-    card = export._write(tmp_path / "net.onnx", export.to_onnx(deployed, 64, 64), (64, 64), [])
+    card = export.write_model(tmp_path / "net.onnx", export.to_onnx(deployed, 64, 64), (64, 64), [], [])
     with torch.no_grad():
         net.head.bias += 0.1
     assert export.disagreement(deployed, incognito.segment.OnnxRuntime(card), (64, 64)) > 10 * export.TOLERANCE

@@ -9,9 +9,8 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from incognito import demo
+from incognito import demo, zoo
 from incognito.errors import LabError
-from incognito.segment import Segmenter
 
 STAGES = ("decode", "segment", "refine", "composite", "encode")
 Row = dict[str, str]
@@ -19,7 +18,7 @@ Row = dict[str, str]
 
 def bench(model: str, threads: int) -> Row:
     """Run the demonstration's film and give its times: p50 and p95 in milliseconds for each stage."""
-    card = Segmenter(model, threads).card
+    card = zoo.find(model)
     with tempfile.TemporaryDirectory() as folder:
         result = demo.run(Path(folder), model, threads=threads)
     stopwatch = result.stopwatch
@@ -72,8 +71,10 @@ def _cpu() -> str:
 
 
 def _commit() -> str:
+    """The commit that this package's source is at, with + where it differs from that; empty outside a clone."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=12", "--dirty=+"]
     try:
-        done = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return ""
     return done.stdout.strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,14 +87,18 @@ def export(
 def bench(
     out: Out = Path("results/stages.csv"),
     model: Annotated[str, typer.Option("--model", help="A shipped model's name, or an .onnx with its card.")] = "fast",
-    threads: Annotated[int, typer.Option(help="Threads of the network.")] = os.cpu_count() or 1,
+    threads: Annotated[int, typer.Option(help="Threads of the network; 0 takes every core.")] = 0,
 ) -> None:
     """Time the stages of the demonstration's film and append them as a row.
 
     Example: incognito lab bench -o results/stages.csv
     """
     from incognito.lab import bench as benching
+    from incognito.runtime import cores
 
+    if not out.parent.is_dir():
+        raise LabError(f"{out.parent} is no directory; make it first or name another file with -o")
+    threads = threads or cores()
     row = benching.bench(model, threads)
     benching.append(out, row)
     for name, value in row.items():
@@ -115,6 +118,8 @@ def report(
     """
     from incognito.lab import report as reporting
 
+    if not rows.is_file():
+        raise LabError(f"{rows} does not exist; make it with incognito lab bench")
     table = reporting.stage_table(reporting.read_rows(rows))
     document.write_text(reporting.rewrite(document.read_text(encoding="utf-8"), table), encoding="utf-8")
 

@@ -31,7 +31,8 @@ class Sample:
     kind: str
     split: str
     has_ignore: bool
-    group: str
+    group: str  # the folder of its pictures
+    source: str
 
     def load(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Read the picture: RGB uint8 (H, W, 3), alpha uint8 (H, W), valid uint8 (H, W), 0 where nothing is known."""
@@ -74,7 +75,7 @@ def _sample(root: Path, row: dict[str, str], path: Path) -> Sample:
         kind, split = row["kind"], row["split"]
         mask = root / row["mask"] if row["mask"] else None
         group = Path(row["image"]).parent.as_posix()
-        sample = Sample(root / row["image"], mask, kind, split, row["has_ignore"] == "1", group)
+        sample = Sample(root / row["image"], mask, kind, split, row["has_ignore"] == "1", group, row["source"])
     except KeyError as error:
         raise LabError(f"{path} has no column {error}; see the columns in incognito.lab.data") from None
     if kind not in KINDS or split not in SPLITS:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from incognito.demo import portrait
 from incognito.errors import LabError
+from incognito.lab.data import read_manifest
 from incognito.lab.evaluate import evaluate
 from incognito.lab.recipe import Recipe
 from incognito.lab.train import make_network, read_checkpoint
@@ -23,18 +24,24 @@ from incognito.zoo import Card
 
 TOLERANCE = 1e-4  # of alpha, between PyTorch and ONNX Runtime
 OPSET = 17
-LICENCE = "MIT; trained on research-only pictures, see training_data"
-TRAINING_DATA = [
-    "PFCN/EG1800 portraits (Shen et al. 2016; Flickr photos, research)",
-    "CelebAMask-HQ subset (non-commercial research)",
-    "Clothing Co-Parsing (research)",
-    "COCO 2017 subset (annotations CC BY 4.0, Flickr photos)",
-    "PASCAL VOC 2012 + SBD (research)",
-    "FaceSynthetics sample (non-commercial research)",
-    "VITON cut-outs (non-commercial research)",
-    "empty places: Houses, SUN, COCO, VOC, ImageNet samples, BSDS500 (research)",
-    "encoder begun from MobileNetV2 ImageNet weights (Apache-2.0)",
-]
+LICENCE = "MIT for the weights; what they were trained on has terms of its own"
+TERMS = {  # of the sources that manifests name
+    "BSDS500": "research",
+    "CCP": "Clothing Co-Parsing, research",
+    "COCO": "Flickr photos, research",
+    "COCO 2017 subset": "annotations CC BY 4.0, Flickr photos",
+    "CelebAMask-HQ subset": "non-commercial research",
+    "FaceSynthetics sample": "non-commercial research",
+    "Houses-dataset": "research",
+    "PFCN/EG1800": "Shen et al. 2016, Flickr photos, research",
+    "Spatial-Pyramid-Matching-for-Scene-Classification": "SUN and scene photos, research",
+    "VITON": "non-commercial research",
+    "VOC": "PASCAL VOC 2012, research",
+    "VOC 2012 + SBD": "PASCAL VOC 2012 and SBD, research",
+    "imagenet-sample-images": "research",
+    "mAP": "research",
+    "mobilenet_v2_1.0.npz": "ImageNet weights, Apache-2.0",
+}
 
 
 class Deployed(nn.Module):
@@ -51,9 +58,13 @@ class Deployed(nn.Module):
 
 
 def export(checkpoint: Path, target: Path, data: Path | None = None) -> Card:
-    """Write target (.onnx) and its card (.json beside it); with data, the card says the IoU on its test list."""
-    if target.suffix != ".onnx":
-        raise LabError(f"{target} does not end in .onnx; name the model so")
+    """Write target (.onnx) and its card (.json beside it).
+
+    With data, the folder that it was trained on, the card names its sources and says the IoU on its test list. Raises
+    LabError where ONNX Runtime and PyTorch differ by more than TOLERANCE; then nothing is written.
+    """
+    if target.suffix != ".onnx" or not target.parent.is_dir():
+        raise LabError(f"{target} must end in .onnx and be in a folder that exists; name the model so")
     state = read_checkpoint(checkpoint)
     recipe = Recipe.from_dict(state["recipe"])
     net = make_network(recipe, None)
@@ -62,8 +73,9 @@ def export(checkpoint: Path, target: Path, data: Path | None = None) -> Card:
     height, width = recipe.training.phases[-1].size
     network = to_onnx(deployed, height, width)
     lineage = [f"trained on {state['seen']} pictures, seed {recipe.training.seed}", f"exported, opset {OPSET}"]
+    sources = sources_of(recipe, data) if data else ["not recorded"]
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export.") as folder:
-        card = _write(Path(folder) / target.name, network, (height, width), lineage)
+        card = write_model(Path(folder) / target.name, network, (height, width), lineage, sources)
         difference = disagreement(deployed, OnnxRuntime(card), (height, width))
         if difference > TOLERANCE:
             raise LabError(f"ONNX Runtime and PyTorch differ by {difference:.1e}, over {TOLERANCE:g}; nothing written")
@@ -98,7 +110,14 @@ def disagreement(deployed: nn.Module, runtime: OnnxRuntime, size: tuple[int, int
     return worst
 
 
-def _write(path: Path, network: bytes, size: tuple[int, int], lineage: list[str]) -> Card:
+def sources_of(recipe: Recipe, data: Path) -> list[str]:
+    """What a recipe learnt from, with the terms: its beginning, and the training split's sources."""
+    names = {sample.source for sample in read_manifest(data, "train")} | {recipe.network.weights} - {""}
+    return [f"{name} ({TERMS.get(name, 'terms not recorded')})" for name in sorted(names)]
+
+
+def write_model(path: Path, network: bytes, size: tuple[int, int], lineage: list[str], sources: list[str]) -> Card:
+    """Write a deployed network of an input size (height, width), and its card beside it."""
     path.write_bytes(network)
     card = Card(
         name=path.stem,
@@ -106,7 +125,7 @@ def _write(path: Path, network: bytes, size: tuple[int, int], lineage: list[str]
         bytes=len(network),
         sha256=hashlib.sha256(network).hexdigest(),
         licence=LICENCE,
-        training_data=TRAINING_DATA,
+        training_data=sources,
         height=size[0],
         width=size[1],
         layout="NHWC",

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from incognito.errors import LabError
+from incognito.lab.recipe import STRIDE
 
 Stages = tuple[tuple[tuple[int, int, int, int], ...], ...]  # for each stride: (expansion, width, repeats, stride)
-STRIDE = 32  # of the deepest features, so of every legal input size
 
 
 def conv(
@@ -167,6 +167,8 @@ def build(encoder: str, decoder: list[int]) -> UNet:
     """Build a network from an encoder's name and the decoder's widths at strides 32, 16, 8, 4 and 2."""
     if encoder not in ENCODERS:
         raise LabError(f"there is no encoder {encoder!r}; choose one of {', '.join(ENCODERS)}")
+    if len(decoder) != 5:
+        raise LabError(f"a decoder has 5 widths, at strides 32, 16, 8, 4 and 2, not {len(decoder)}")
     return UNet(ENCODERS[encoder](), decoder)
 
 
@@ -181,6 +183,10 @@ def load_arrays(encoder: nn.Module, path: Path) -> None:
     layers = [m for m in encoder.modules() if isinstance(m, nn.Conv2d)]
     with np.load(path) as arrays, torch.no_grad():
         numbers = sorted(int(name[1:]) for name in arrays.files if name.startswith("w"))
+        if len(numbers) < len(layers):
+            raise LabError(
+                f"{path} has {len(numbers)} arrays, the encoder {len(layers)} layers; it is another network's"
+            )
         for layer, number in zip(layers, numbers, strict=False):
             weight, bias = arrays[f"w{number}"], arrays[f"b{number}"]
             if layer.bias is None or weight.shape != tuple(layer.weight.shape):

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from incognito.errors import LabError
 
 T = TypeVar("T")
+STRIDE = 32  # of every network's deepest features: what the sides of its pictures must be multiples of
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,16 @@ class Recipe:
     def from_dict(cls, tables: dict[str, Any]) -> Recipe:
         """Check the tables of a parsed recipe; unknown and missing keys are refused."""
         _check_keys(cls, tables, "the recipe")
-        training = dict(tables["training"])
-        training["phases"] = [_make(Phase, phase, "[[training.phases]]") for phase in training.get("phases", [])]
+        training = tables["training"]
+        if isinstance(training, dict) and isinstance(training.get("phases"), list):
+            phases = [_make(Phase, phase, "[[training.phases]]") for phase in training["phases"]]
+            training = training | {"phases": phases}
         recipe = cls(
             _make(Network, tables["network"], "[network]"),
             _make(Data, tables["data"], "[data]"),
             _make(Training, training, "[training]"),
         )
-        if any(phase.pictures % recipe.training.batch for phase in recipe.training.phases):
-            raise LabError(f"every phase's pictures must be a multiple of the batch, {recipe.training.batch}")
+        _check_sense(recipe.training)
         return recipe
 
     @classmethod
@@ -94,7 +96,7 @@ class Recipe:
             return cls.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
             raise LabError(f"{path} cannot be read ({error.strerror}); the recipes are in recipes/") from None
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:  # of TOML, or of the encoding
             raise LabError(f"{path} is not valid TOML: {error}") from None
 
     def as_dict(self) -> dict[str, Any]:
@@ -102,15 +104,43 @@ class Recipe:
         return dataclasses.asdict(self)
 
 
-def _make(kind: type[T], table: dict[str, Any], where: str) -> T:
+def _make(kind: type[T], table: Any, where: str) -> T:
+    """Make one table's dataclass; every value must be of its field's type, and no number negative."""
+    if not isinstance(table, dict):
+        raise LabError(f"{where} must be a table, not {table!r}")
     _check_keys(kind, table, where)
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        value = table[field.name]
+        if not _fits(value, str(field.type)):
+            raise LabError(f"{where} {field.name} must be a {field.type} without negative numbers, not {value!r}")
     return kind(**table)
+
+
+def _fits(value: Any, wanted: str) -> bool:
+    if wanted in ("int", "float"):
+        numbers = int if wanted == "int" else (int, float)
+        return isinstance(value, numbers) and not isinstance(value, bool) and value >= 0
+    if wanted.startswith("list[int]"):
+        return isinstance(value, list) and all(_fits(item, "int") for item in value)
+    if wanted.startswith("dict"):
+        return isinstance(value, dict) and all(_fits(item, "float") for item in value.values())
+    return isinstance(value, str if wanted == "str" else list)
+
+
+def _check_sense(training: Training) -> None:
+    """Refuse what has the right type and cannot be trained."""
+    if not training.batch or not training.validate_every or not training.phases:
+        raise LabError("batch, validate_every and the number of phases must be at least 1")
+    for phase in training.phases:
+        if not phase.pictures or phase.pictures % training.batch:
+            raise LabError(f"every phase's pictures must be a multiple of the batch, {training.batch}")
+        if len(phase.size) != 2 or any(not side or side % STRIDE for side in phase.size):
+            raise LabError(f"a phase's size is [height, width], multiples of {STRIDE}, not {phase.size}")
 
 
 def _check_keys(kind: type, table: dict[str, Any], where: str) -> None:
     names = {field.name for field in dataclasses.fields(kind)}
     for problem, keys in (("unknown", table.keys() - names), ("missing", names - table.keys())):
         if keys:
-            raise LabError(
-                f"{where} has {problem} keys: {', '.join(sorted(keys))}; known are {', '.join(sorted(names))}"
-            )
+            known = ", ".join(sorted(names))
+            raise LabError(f"{where} has {problem} keys: {', '.join(sorted(keys))}; known are {known}")

@@ -6,7 +6,6 @@ Picture k depends on the seed and on k alone, so that a resumed training sees wh
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -15,24 +14,15 @@ import numpy as np
 from incognito.errors import LabError
 from incognito.lab import augment
 from incognito.lab.data import Sample
+from incognito.lab.recipe import Data
 
 FEATHERED = frozenset({"people/portraits", "people/heads", "people/rendered"})  # photos whose masks cut cleanly
-
-
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """How often each kind of picture is drawn, and how often each group of photos, relative to the others."""
-
-    photo: float
-    composite: float
-    empty: float
-    groups: dict[str, float]
 
 
 class Scenes:
     """Draw training picture k: RGB uint8 (h, w, 3), and alpha, valid and edge band, uint8 (h, w) each, 0 to 255."""
 
-    def __init__(self, samples: list[Sample], mixture: Mixture, size: tuple[int, int], seed: int, count: int) -> None:
+    def __init__(self, samples: list[Sample], mixture: Data, size: tuple[int, int], seed: int, count: int) -> None:
         self._photos = [s for s in samples if s.kind == "photo" and mixture.groups.get(s.group, 1.0) > 0]
         self._people = [s for s in samples if s.kind == "cutout" or s.group in FEATHERED]
         self._empties = [s for s in samples if s.kind == "empty"]

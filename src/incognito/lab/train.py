@@ -24,7 +24,8 @@ from incognito.lab.augment import resize
 from incognito.lab.data import Sample, read_manifest
 from incognito.lab.nets import UNet, build, load_arrays
 from incognito.lab.recipe import Phase, Recipe
-from incognito.lab.scenes import Mixture, Scenes
+from incognito.lab.scenes import Scenes
+from incognito.segment import resize as shrink
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]  # pictures float (N, 3, h, w) in [-1, 1]; alpha, valid, band (N, 1, h, w)
 
@@ -173,11 +174,10 @@ def make_network(recipe: Recipe, backbones: Path | None) -> UNet:
 
 def draw(recipe: Recipe, samples: list[Sample], seen: int, device: torch.device) -> Iterator[Batch]:
     """Give the batches of all phases from picture `seen` on."""
-    mixture = Mixture(**asdict(recipe.data))
     training, start = recipe.training, 0
     for phase in training.phases:
         end = start + phase.pictures
-        scenes = Scenes(samples, mixture, (phase.size[0], phase.size[1]), training.seed, training.pictures)
+        scenes = Scenes(samples, recipe.data, (phase.size[0], phase.size[1]), training.seed, training.pictures)
         left: Subset[Any] = Subset(scenes, range(max(start, seen), end))  # type: ignore[arg-type]
         workers = 2 if device.type == "cpu" else min(16, os.cpu_count() or 1)
         context = worker_processes()
@@ -213,7 +213,7 @@ def validate(net: nn.Module, samples: list[Sample], phase: Phase, device: torch.
     scores, marked = [], []
     for sample in samples:
         picture, mask, valid = sample.load()
-        x = torch.from_numpy(resize(picture, size)).permute(2, 0, 1)[None].to(device, torch.float32) / 127.5 - 1
+        x = torch.from_numpy(shrink(picture, size)).permute(2, 0, 1)[None].to(device, torch.float32) / 127.5 - 1
         alpha = torch.sigmoid(net(x.to(memory_format=torch.channels_last)))[0, 0].cpu().numpy()
         if sample.kind == "empty":
             marked.append(float(np.mean(alpha >= 0.5)))
