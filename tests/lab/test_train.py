@@ -76,6 +76,19 @@ def test_a_training_is_not_overwritten_nor_resumed_with_another_recipe(tmp_path,
         train.train(recipe, toy_data, tmp_path, tmp_path / "nowhere", resume=True)
 
 
+def test_a_training_can_begin_from_another(tmp_path, toy_data, tables, recipe):
+    """The second starts from the first one's average, and its checkpoint tells of both."""
+    first = train.train(recipe, toy_data, tmp_path, tmp_path / "first")
+    tables["training"] |= {"encoder_rate": 0.0, "decoder_rate": 0.0, "phases": [{"pictures": 4, "size": [64, 64]}]}
+    second = train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "second", begin=first)
+    before, after = weights(first)[1], weights(second)[0]
+    learnt = [name for name in before if name.endswith("weight")]
+    assert all(torch.equal(before[name], after[name]) for name in learnt)
+    seen = train.read_checkpoint(first)["seen"]
+    lines = train.lineage_of(train.read_checkpoint(second))
+    assert lines == [f"trained on {n} pictures, tiny, seed 3" for n in (seen, 4)]
+
+
 def test_a_loss_that_is_not_finite_stops_the_training(tmp_path, toy_data, tables):
     """The error says when, and what to change."""
     tables["training"]["encoder_rate"] = tables["training"]["decoder_rate"] = 1e30

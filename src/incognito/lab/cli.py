@@ -28,6 +28,9 @@ def train(
         Path, typer.Option(envvar="INCOGNITO_BACKBONES", help="The folder of the ImageNet arrays.")
     ] = Path("../shared/backbones"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/last.pt.")] = False,
+    begin: Annotated[
+        Path | None, typer.Option("--from", metavar="CHECKPOINT", help="Begin from another training's weights.")
+    ] = None,
 ) -> None:
     """Train a network by a recipe.
 
@@ -39,7 +42,7 @@ def train(
     from incognito import progress
 
     with progress.bar("training", "pictures") as move:
-        best = training.train(Recipe.read(recipe), data, backbones, out, resume, move)
+        best = training.train(Recipe.read(recipe), data, backbones, out, resume, begin, move)
     print(best)
 
 

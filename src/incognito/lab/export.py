@@ -17,7 +17,7 @@ from incognito.errors import LabError
 from incognito.lab.data import read_manifest
 from incognito.lab.evaluate import evaluate
 from incognito.lab.recipe import Recipe
-from incognito.lab.train import make_network, read_checkpoint
+from incognito.lab.train import lineage_of, make_network, read_checkpoint
 from incognito.runtime import OnnxRuntime
 from incognito.segment import resize
 from incognito.zoo import Card
@@ -72,7 +72,7 @@ def export(checkpoint: Path, target: Path, data: Path | None = None) -> Card:
     deployed = Deployed(net).eval()
     height, width = recipe.training.phases[-1].size
     network = to_onnx(deployed, height, width)
-    lineage = [f"trained on {state['seen']} pictures, seed {recipe.training.seed}", f"exported, opset {OPSET}"]
+    lineage = [*lineage_of(state), f"exported, opset {OPSET}"]
     sources = sources_of(recipe, data) if data else ["not recorded"]
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export.") as folder:
         card = write_model(Path(folder) / target.name, network, (height, width), lineage, sources)

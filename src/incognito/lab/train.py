@@ -46,14 +46,15 @@ def train(
     backbones: Path,
     out: Path,
     resume: bool = False,
+    begin: Path | None = None,
     on_batch: Callable[[int, int | None], None] = lambda seen, total: None,
 ) -> Path:
     """Train a recipe on data/manifest.csv and return the best checkpoint by validation IoU.
 
     Writes out/last.pt, out/best.pt and out/log.csv. With `resume` it goes on from out/last.pt to the result that an
-    unbroken run would have had.
+    unbroken run would have had; with `begin` it starts from another training's averaged weights.
     """
-    run = Run(recipe, backbones, out, resume)
+    run = Run(recipe, backbones, out, resume, begin)
     samples = read_manifest(data, "train", ("photo", "cutout", "empty"))
     unseen = read_manifest(data, "val", ("photo", "empty"))
     for batch in draw(recipe, samples, run.seen, run.device):
@@ -67,12 +68,17 @@ def train(
 class Run:
     """A training under way: the network, its moving average, the optimiser and how many pictures were seen."""
 
-    def __init__(self, recipe: Recipe, backbones: Path, out: Path, resume: bool) -> None:
+    def __init__(self, recipe: Recipe, backbones: Path, out: Path, resume: bool, begin: Path | None = None) -> None:
         self.recipe, self.out = recipe, out
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.seen, self.best = 0, -1.0
+        self.lineage: list[str] = []  # of the training that this one began from
         torch.manual_seed(recipe.training.seed)
         self.net = make_network(recipe, backbones if not resume else None).to(self.device)
+        if begin is not None:
+            earlier = read_checkpoint(begin)
+            self.net.load_state_dict(earlier["averaged"])
+            self.lineage = lineage_of(earlier)
         self.averaged = make_network(recipe, None).to(self.device).requires_grad_(False).eval()
         self.averaged.load_state_dict(self.net.state_dict())
         self.optimiser = self._optimiser()
@@ -149,7 +155,7 @@ class Run:
         self.net.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.seen, self.best = state["seen"], state["best"]
+        self.seen, self.best, self.lineage = state["seen"], state["best"], state["lineage"]
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -159,6 +165,7 @@ class Run:
             "optimiser": self.optimiser.state_dict(),
             "seen": self.seen,
             "best": self.best,
+            "lineage": self.lineage,
         }
 
 
@@ -248,6 +255,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise LabError(f"{path} does not exist; begin the training without --resume") from None
     except Exception as error:
         raise LabError(f"{path} is no checkpoint of this trainer ({type(error).__name__})") from error
+
+
+def lineage_of(state: dict[str, Any]) -> list[str]:
+    """What a checkpoint's weights went through, one line a training."""
+    recipe = Recipe.from_dict(state["recipe"])
+    own = f"trained on {state['seen']} pictures, {recipe.network.encoder}, seed {recipe.training.seed}"
+    return [*state["lineage"], own]
 
 
 def _tensors(net: nn.Module) -> list[Tensor]:
