@@ -15,7 +15,7 @@ from conftest import sound_of, times_of, write_film
 import incognito
 from incognito import demo, photo, video
 
-LAB = ["train", "evaluate", "export", "bench", "report"]
+LAB = ["train", "average", "evaluate", "export", "bench", "report"]
 COMMANDS = [[], ["remove"], ["matte"], ["models"], ["demo"], ["lab"], *(["lab", name] for name in LAB)]
 TIMES = [0, 33, 70, 100, 230, 280]
 

@@ -12,6 +12,7 @@ import torch
 import incognito
 from incognito.errors import LabError
 from incognito.lab import bench, export, train
+from incognito.lab.average import average
 from incognito.lab.evaluate import evaluate
 from incognito.lab.recipe import Recipe
 
@@ -87,6 +88,25 @@ def test_a_training_can_begin_from_another(tmp_path, toy_data, tables, recipe):
     seen = train.read_checkpoint(first)["seen"]
     lines = train.lineage_of(train.read_checkpoint(second))
     assert lines == [f"trained on {n} pictures, tiny, seed 3" for n in (seen, 4)]
+
+
+def test_an_average_is_the_mean_of_the_weights(tmp_path, trained):
+    """Half of one and half of the other; the card will tell."""
+    other = train.read_checkpoint(trained)
+    other["averaged"] = {name: value + 1 for name, value in other["averaged"].items()}
+    train.save(tmp_path / "other.pt", other)
+    average([trained, tmp_path / "other.pt"], tmp_path / "mean.pt")
+    before, mean = weights(trained)[1], train.read_checkpoint(tmp_path / "mean.pt")
+    for name, value in before.items():
+        if value.is_floating_point():
+            assert torch.allclose(mean["averaged"][name], value + 0.5)
+    assert train.lineage_of(mean)[-1] == "mean of the weights of 2 checkpoints, this the last"
+    with pytest.raises(LabError, match="two or more"):
+        average([trained], tmp_path / "one.pt")
+    other["recipe"]["network"]["decoder"] = [16, 16, 16, 16, 16]
+    train.save(tmp_path / "other.pt", other)
+    with pytest.raises(LabError, match="same network"):
+        average([trained, tmp_path / "other.pt"], tmp_path / "none.pt")
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(tmp_path, toy_data, tables):

@@ -47,6 +47,20 @@ def train(
 
 
 @app.command()
+def average(
+    checkpoints: Annotated[list[Path], typer.Argument(metavar="CHECKPOINT...", help="Each begun from the one before.")],
+    out: Out,
+) -> None:
+    """Average the weights of several trainings of one network.
+
+    Example: incognito lab average runs/fast/best.pt runs/finish/best.pt -o runs/fast.pt
+    """
+    with _needing_torch():
+        from incognito.lab import average as averaging
+    averaging.average(checkpoints, out)
+
+
+@app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an .onnx with its card.")],
     data: Data,

@@ -166,6 +166,7 @@ class Run:
             "seen": self.seen,
             "best": self.best,
             "lineage": self.lineage,
+            "after": [],  # what was done to the weights since
         }
 
 
@@ -261,7 +262,7 @@ def lineage_of(state: dict[str, Any]) -> list[str]:
     """What a checkpoint's weights went through, one line a training."""
     recipe = Recipe.from_dict(state["recipe"])
     own = f"trained on {state['seen']} pictures, {recipe.network.encoder}, seed {recipe.training.seed}"
-    return [*state["lineage"], own]
+    return [*state["lineage"], own, *state["after"]]
 
 
 def _tensors(net: nn.Module) -> list[Tensor]:
