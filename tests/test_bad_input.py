@@ -15,7 +15,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import toy_card, write_film, write_tone
+from making import toy_card, write_film, write_tone
 
 USAGE, FAILURE = 2, 1
 

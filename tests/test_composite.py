@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import write_film
+from making import write_film
 
 from incognito import background as backgrounds
 from incognito.background import Blur, Colour, Image, Transparent

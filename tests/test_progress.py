@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import write_film
+from making import write_film
 
 pty = pytest.importorskip("pty", reason="needs a terminal of its own")
 

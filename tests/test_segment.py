@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import toy_card
+from making import toy_card
 
 from incognito.errors import UsageError
 from incognito.runtime import ConstantRuntime

@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import sound_of, times_of, write_film, write_tone
+from making import sound_of, times_of, write_film, write_tone
 
 from incognito import video
 from incognito.errors import InputError, OutputError
