@@ -79,7 +79,8 @@ class Segmenter:
 def resize(pixels: Picture, size: tuple[int, int]) -> Picture:
     """Stretch uint8 (H, W, C) to size (height, width): averaging whole blocks of pixels, then bilinear.
 
-    Within 3 grey levels, on average, of OpenCV's exact area averaging, which took 20 times as long for 720p.
+    Within 3 grey levels, on average, of OpenCV's exact area averaging, which took 1.9 times as long for 720p, and 2.8
+    times for 1080p, interleaved.
     """
     have, (height, width) = pixels.shape[:2], size
     down = max(1, have[0] // height), max(1, have[1] // width)  # pixels in a block

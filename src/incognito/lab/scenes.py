@@ -95,7 +95,7 @@ def match_light(person: np.ndarray, matte: np.ndarray, place: np.ndarray, rng: n
 
 @lru_cache(maxsize=4096)
 def _load(sample: Sample) -> tuple[np.ndarray, ...]:
-    """Decoding is half of a picture's cost; this many, 1.4 GB for pictures of 384 pixels, are kept in each worker."""
+    """Decoding is most of a picture's cost; this many, 1.4 GB for pictures of 384 pixels, are kept in each worker."""
     return sample.load()
 
 

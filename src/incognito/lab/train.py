@@ -253,7 +253,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise LabError(f"{path} does not exist; begin the training without --resume") from None
+        raise LabError(
+            f"{path} does not exist; name a checkpoint that lab train wrote, or train without --resume"
+        ) from None
     except Exception as error:
         raise LabError(f"{path} is no checkpoint of this trainer ({type(error).__name__})") from error
 
