@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,20 @@ def beside(target: Path) -> Iterator[Path]:
         raise _unwritable(target, error) from None
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_beside(target: Path) -> Iterator[Path]:
+    """Give a new folder beside the target; it becomes the target if all ends well, and is gone if not."""
+    part = target.parent / f".{target.name[:100]}.{secrets.token_hex(4)}.part"
+    try:
+        part.mkdir()
+        yield part
+        part.replace(target)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _unwritable(target: Path, error: OSError) -> OutputError:

@@ -9,7 +9,7 @@ from incognito.lab.data import read_manifest
 from incognito.lab.recipe import Data
 from incognito.lab.scenes import Scenes, edge_band
 
-EVEN = Data(photo=1, composite=1, empty=1, groups={})
+EVEN = Data(photo=1, composite=1, mashup=1, empty=1, groups={})
 
 
 def test_a_manifest_is_read_by_split_and_kind(toy_data):
@@ -78,18 +78,31 @@ def test_pictures_and_planes_have_the_networks_size(toy_data):
         assert [(p.shape, p.dtype) for p in planes] == [((48, 64), np.uint8)] * 3
 
 
-@pytest.mark.parametrize(("kind", "people"), [("photo", True), ("composite", True), ("empty", False)])
+@pytest.mark.parametrize(("kind", "people"), [("photo", True), ("composite", True), ("mashup", True), ("empty", False)])
 def test_a_mixture_of_one_kind_draws_that_kind(toy_data, kind, people):
     """People are in photos and composites, and never in empty places."""
-    odds = {"photo": 0.0, "composite": 0.0, "empty": 0.0} | {kind: 1.0}
+    odds = {"photo": 0.0, "composite": 0.0, "mashup": 0.0, "empty": 0.0} | {kind: 1.0}
     scenes = Scenes(read_manifest(toy_data, "train"), Data(**odds, groups={}), (48, 48), 1, 20)
     assert any(scenes[i][1].any() for i in range(20)) == people
 
 
-def test_a_split_without_people_cannot_train(toy_data):
-    """The error says what is needed."""
-    with pytest.raises(LabError, match="needs photos, cutouts and empty places"):
-        Scenes(read_manifest(toy_data, "train", ("empty",)), EVEN, (48, 48), 1, 20)
+@pytest.mark.parametrize("kind", ["photo", "composite", "mashup", "empty"])
+def test_a_mixture_that_the_split_cannot_make_is_refused(toy_data, kind):
+    """The error names what to set to 0, or to add."""
+    odds = {"photo": 0.0, "composite": 0.0, "mashup": 0.0, "empty": 0.0} | {kind: 1.0}
+    lacking = [
+        s for s in read_manifest(toy_data, "train") if s.kind not in ({"photo"} if kind == "photo" else {"empty"})
+    ]
+    with pytest.raises(LabError, match=f"{kind} > 0 in"):
+        Scenes(lacking, Data(**odds, groups={}), (48, 48), 1, 20)
+    with pytest.raises(LabError, match="must be more than 0"):
+        Scenes(lacking, Data(**odds | {kind: 0.0}, groups={}), (48, 48), 1, 20)
+
+
+def test_photos_alone_can_train(toy_data):
+    """A folder of one's own photos needs neither cutouts nor empty places."""
+    alone = Data(photo=1, composite=0, mashup=0, empty=0, groups={})
+    assert Scenes(read_manifest(toy_data, "train", ("photo",)), alone, (48, 48), 1, 20)[3][1].any()
 
 
 def test_the_band_surrounds_the_edge():

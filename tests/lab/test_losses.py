@@ -1,9 +1,13 @@
 """What training minimises."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from incognito.lab import losses
+
+ALL = SimpleNamespace(cross_entropy=1.0, focal=1.0, dice=1.0, boundary=1.0)
 
 
 def planes(person: float, shape=(2, 1, 16, 16)) -> tuple[torch.Tensor, torch.Tensor]:
@@ -17,7 +21,7 @@ def test_the_right_answer_costs_almost_nothing(person):
     """With people, without, and with nothing else."""
     target, valid = planes(person)
     right = (target * 2 - 1) * 20
-    assert losses.total(right, target, valid, valid, 1.0, 1.0) < 0.01
+    assert losses.total(right, target, valid, valid, ALL) < 0.01
 
 
 def test_an_empty_room_teaches():
@@ -37,7 +41,7 @@ def test_pixels_that_are_not_valid_count_for_nothing():
     logits = torch.zeros_like(target)
     wild = logits.clone()
     wild[..., :4, :] = 15
-    one, two = (losses.total(x, target, valid, valid, 1.0, 1.0) for x in (logits, wild))
+    one, two = (losses.total(x, target, valid, valid, ALL) for x in (logits, wild))
     assert torch.allclose(one, two)
 
 
@@ -45,3 +49,22 @@ def test_the_boundary_term_is_zero_without_an_edge():
     """A picture without an edge has no band to err in."""
     target, valid = planes(0.0)
     assert losses.boundary(torch.ones_like(target), target, torch.zeros_like(valid)) == 0
+
+
+def test_the_total_is_the_weighted_sum():
+    """A loss that weighs 0 adds nothing."""
+    target, valid = planes(0.5)
+    logits = torch.linspace(-2, 2, target.numel()).view_as(target)
+    weights = SimpleNamespace(cross_entropy=0.0, focal=2.0, dice=1.0, boundary=0.5)
+    expected = 2 * losses.focal(logits, target, valid) + losses.dice(logits, target, valid)
+    expected += 0.5 * losses.boundary(logits, target, valid)
+    assert torch.allclose(losses.total(logits, target, valid, valid, weights), expected)
+
+
+def test_focal_weighs_by_the_miss():
+    """With half a miss everywhere it is a quarter of the cross-entropy; what is right weighs next to nothing."""
+    target, valid = planes(0.5)
+    even = torch.zeros_like(target)
+    assert torch.allclose(losses.focal(even, target, valid), losses.cross_entropy(even, target, valid) / 4)
+    right = (target * 2 - 1) * 3
+    assert losses.focal(right, target, valid) < 0.01 * losses.cross_entropy(right, target, valid)

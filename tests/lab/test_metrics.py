@@ -15,7 +15,8 @@ def half(columns: int) -> np.ndarray:
 def test_a_perfect_matte_scores_one():
     """In every figure."""
     score = metrics.score(half(20) / 255, half(20))
-    assert (score.iou, score.background_iou, score.mean_iou, score.boundary_f) == (1, 1, 1, 1)
+    assert (score.iou, score.background_iou, score.mean_iou, score.f_score, score.boundary_f) == (1, 1, 1, 1, 1)
+    assert score.mad == 0
 
 
 def test_iou_is_counted_by_hand():
@@ -24,6 +25,8 @@ def test_iou_is_counted_by_hand():
     assert score.iou == pytest.approx(20 / 30)
     assert score.background_iou == pytest.approx(10 / 20)
     assert score.mean_iou == pytest.approx((20 / 30 + 10 / 20) / 2)
+    assert score.f_score == pytest.approx(2 * 20 / (30 + 20))
+    assert score.mad == pytest.approx(10 / 40)
 
 
 def test_nobody_found_where_nobody_is_scores_one():
@@ -33,9 +36,12 @@ def test_nobody_found_where_nobody_is_scores_one():
 
 
 def test_the_boundary_must_be_near():
-    """Off by less than the tolerance is right, by far more is wrong."""
-    assert metrics.score(half(21) / 255, half(20)).boundary_f == 1
-    assert metrics.score(half(30) / 255, half(20)).boundary_f == 0
+    """Off by the tolerance is right, by more is wrong: 2 pixels of 256."""
+    truth = np.zeros((256, 256), np.uint8)
+    truth[:, :100] = 255
+    for off, right in ((0, 1), (2, 1), (3, 0)):
+        found = np.roll(truth, off, 1) | truth
+        assert metrics.score(found / 255, truth).boundary_f == right
 
 
 def test_ignored_pixels_are_not_scored():

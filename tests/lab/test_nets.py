@@ -11,11 +11,15 @@ import torch.nn.functional as F
 from contract_nets import DECODER, NetContract
 
 from incognito.errors import LabError
-from incognito.lab.nets import ENCODERS, build, load_arrays
+from incognito.lab.nets import ROWS, build
+from incognito.lab.unet import IMAGENET
+from incognito.lab.weights import load_encoder
 from incognito.segment import resize
 
-for _encoder in ENCODERS:
-    globals()[f"Test_{_encoder}"] = type(f"Test_{_encoder}", (NetContract,), {"encoder": _encoder})
+for _architecture, _encoders in ROWS.items():
+    for _encoder in _encoders:
+        _name = f"Test_{_architecture}_{_encoder}".replace("-", "_")
+        globals()[_name] = type(_name, (NetContract,), {"architecture": _architecture, "encoder": _encoder})
 
 
 @pytest.fixture(scope="module")
@@ -59,38 +63,63 @@ def pad_like_tensorflow(encoder: torch.nn.Module) -> None:
 def test_the_arrays_networks_verdict_on_the_portrait_is_kept(arrays, portrait):
     """The converted encoder, under the source's padding and classifier, has the source's top three."""
     x = torch.from_numpy(resize(portrait, (224, 224)).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-    encoder = build("mobilenet_v2", DECODER).encoder
-    load_arrays(encoder, arrays)
-    pad_like_tensorflow(encoder)
+    net = build("light", "mobilenet_v2", DECODER)
+    load_encoder(net, arrays)
+    pad_like_tensorflow(net.encoder)
     with torch.no_grad(), np.load(arrays) as source:
         wanted = plain_forward(arrays, x)
         numbers = sorted(int(name[1:]) for name in source.files if name.startswith("w"))[-2:]
         (head, head_bias), (last, last_bias) = (
             (torch.from_numpy(source[f"w{i}"]), torch.from_numpy(source[f"b{i}"])) for i in numbers
         )
-        features = F.conv2d(encoder(x)[-1], head, head_bias).clamp(0, 6).mean((2, 3), keepdim=True)
+        features = F.conv2d(net.encoder(x)[-1], head, head_bias).clamp(0, 6).mean((2, 3), keepdim=True)
         got = F.conv2d(features, last, last_bias).flatten()
     assert torch.allclose(got, wanted, atol=1e-3)
     assert got.topk(3).indices.tolist() == wanted.topk(3).indices.tolist()
 
 
-def test_arrays_that_do_not_fit_are_refused(tmp_path):
-    """A wrong shape and a missing file each say so."""
-    encoder = build("mobilenet_v2", DECODER).encoder
-    np.savez(tmp_path / "bad.npz", w1=np.zeros((8, 3, 3, 3), np.float32), b1=np.zeros(8, np.float32))
-    with pytest.raises(LabError, match="1 arrays"):
-        load_arrays(encoder, tmp_path / "bad.npz")
-    many = {f"{kind}{i}": np.zeros(8, np.float32) for i in range(60) for kind in "wb"}
-    np.savez(tmp_path / "many.npz", **many)
-    with pytest.raises(LabError, match="does not fit"):
-        load_arrays(encoder, tmp_path / "many.npz")
-    with pytest.raises(LabError, match="--backbones"):
-        load_arrays(encoder, tmp_path / "nowhere.npz")
+def test_the_stock_encoder_has_the_arrays_verdict_too(arrays, portrait):
+    """With batch norms that pass through: segmentation_models_pytorch's MobileNetV2 has the source's top three."""
+    x = torch.from_numpy(resize(portrait, (224, 224)).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    net = build("unet", "mobilenet_v2", DECODER).eval()
+    load_encoder(net, arrays)
+    pad_like_tensorflow(net.encoder)
+    with torch.no_grad(), np.load(arrays) as source:
+        wanted = plain_forward(arrays, x)
+        last = max(int(name[1:]) for name in source.files if name.startswith("w"))
+        features = net.encoder(x)[-1].mean((2, 3), keepdim=True)
+        got = F.conv2d(features, *(torch.from_numpy(source[f"{kind}{last}"]) for kind in "wb")).flatten()
+    assert got.topk(3).indices.tolist() == wanted.topk(3).indices.tolist()
 
 
-def test_an_unknown_encoder_is_refused():
+def test_what_is_not_in_the_table_is_refused():
     """The error lists the table; a decoder of another length is refused too."""
     with pytest.raises(LabError, match="5 widths"):
-        build("tiny", [16, 16])
+        build("light", "tiny", [16, 16])
     with pytest.raises(LabError, match="mobilenet_v2"):
-        build("mobilenet_v9", DECODER)
+        build("light", "mobilenet_v9", DECODER)
+    with pytest.raises(LabError, match="light, unet"):
+        build("heavy", "tiny", DECODER)
+
+
+def test_a_hub_out_of_reach_is_an_error_with_the_remedy(monkeypatch):
+    """Not a traceback of the hub's client."""
+    import segmentation_models_pytorch as smp
+
+    def refuse(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(smp, "Unet", refuse)
+    with pytest.raises(LabError, match="train with network, name a file"):
+        build("unet", "resnet18", DECODER, "imagenet")
+
+
+def test_the_hubs_weights_get_the_pictures_that_they_expect(monkeypatch):
+    """[-1, 1] becomes ImageNet's normalised values, inside the network."""
+    import segmentation_models_pytorch as smp
+
+    honest = smp.Unet
+    monkeypatch.setattr(smp, "Unet", lambda encoder, **rest: honest(encoder, **rest | {"encoder_weights": None}))
+    net = build("unet", "resnet18", DECODER, "imagenet")
+    white = torch.ones(1, 3, 1, 1) * net.gain + net.offset
+    assert white.flatten().tolist() == pytest.approx([(1 - m) / d for m, d in zip(*IMAGENET, strict=True)], rel=1e-5)

@@ -15,7 +15,7 @@ RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 def test_every_shipped_recipe_is_parsed_and_its_network_built(path):
     """No recipe in the tree is out of date."""
     network = Recipe.read(path).network
-    assert build(network.encoder, network.decoder) is not None
+    assert build(network.architecture, network.encoder, network.decoder) is not None
 
 
 def test_there_are_recipes():

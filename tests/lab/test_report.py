@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from incognito.errors import LabError
-from incognito.lab import report
+from incognito.lab import report, rows
 from incognito.lab.bench import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -36,5 +36,5 @@ def test_only_the_marked_block_is_rewritten():
 def test_the_readmes_table_is_that_of_the_committed_rows():
     """No figure of it was typed by hand, nor forgotten."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = report.stage_table(report.read_rows(ROOT / "results" / "stages.csv"))
+    table = report.stage_table(rows.read(ROOT / "results" / "stages.csv"))
     assert report.rewrite(readme, table) == readme

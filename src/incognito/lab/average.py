@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from incognito.errors import LabError
-from incognito.lab.train import read_checkpoint, save
+from incognito.lab.checkpoint import State, read, save
 
 
 def average(checkpoints: list[Path], target: Path) -> None:
     """Write the last checkpoint with the mean of all checkpoints' averaged weights; all must be of one network."""
-    states = [read_checkpoint(path) for path in checkpoints]
+    states = [read(path) for path in checkpoints]
     if len(states) < 2 or any(_network(state) != _network(states[0]) for state in states):
         raise LabError("an average is of two or more checkpoints of the same network; name such ones")
     state = states[-1]
@@ -25,6 +25,6 @@ def average(checkpoints: list[Path], target: Path) -> None:
     save(target, state)
 
 
-def _network(state: dict) -> tuple[str, tuple[int, ...]]:
+def _network(state: State) -> tuple[str, str, tuple[int, ...]]:
     network = state["recipe"]["network"]
-    return network["encoder"], tuple(network["decoder"])
+    return network["architecture"], network["encoder"], tuple(network["decoder"])

@@ -29,7 +29,7 @@ def train(
     ] = Path("../shared/backbones"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/last.pt.")] = False,
     begin: Annotated[
-        Path | None, typer.Option("--from", metavar="CHECKPOINT", help="Begin from another training's weights.")
+        Path | None, typer.Option("--from", metavar="WEIGHTS", help="Begin from a training's weights, or a model's.")
     ] = None,
 ) -> None:
     """Train a network by a recipe.
@@ -68,18 +68,67 @@ def evaluate(
     group: Annotated[
         str, typer.Option(help="The folder of the pictures, such as people/portraits.")
     ] = "people/portraits",
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="A CSV that a row of results is added to.")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="A CSV to write: each picture's figures, worst first.")] = None,
+    worst: Annotated[Path | None, typer.Option(help="An image to write: the 24 worst pictures, overlaid.")] = None,
 ) -> None:
     """Measure a model's own output on labelled pictures: means over the pictures, at each mask's size.
 
     Example: incognito lab evaluate fast --data DATA --split test
     """
+    from incognito import progress
     from incognito.lab import evaluate as evaluation
+    from incognito.lab import rows, sheet
 
-    result = evaluation.evaluate(model, data, split, group)
-    print(f"model {result.model}, {group}, split {split}, n {result.n}")
-    print(f"person IoU  {result.iou:.4f}")
-    print(f"mean IoU    {result.mean_iou:.4f}")
-    print(f"boundary F  {result.boundary_f:.4f}")
+    with progress.bar("evaluating", "pictures") as move:
+        result = evaluation.evaluate(model, data, split, group, move)
+    print(f"model {result.card.name}, {group}, split {split}, n {len(result.scored)}")
+    for name, value in result.figures().items():
+        print(f"{evaluation.TITLES[name]:<24}{value or 'no empty pictures'}")
+    if pictures:
+        rows.keep(pictures, evaluation.picture_rows(result))
+    if worst:
+        sheet.write(worst, sheet.worst(result))
+    if out:
+        with _needing_torch():
+            rows.append(out, evaluation.summary_row(result))
+
+
+@app.command()
+def mashup(
+    data: Data,
+    out: Out,
+    seed: Annotated[int, typer.Option(help="Another seed, another set.")] = 1,
+    size: Annotated[int, typer.Option(help="The pictures' height and width.", min=32)] = 256,
+    train: Annotated[int, typer.Option(help="Pictures for training.", min=1)] = 10_000,
+    val: Annotated[int, typer.Option(help="Pictures for validation.", min=1)] = 1_500,
+    test: Annotated[int, typer.Option(help="Pictures for test.", min=1)] = 1_500,
+) -> None:
+    """Set portraits into rooms: a folder with pictures, masks, a manifest and a contact sheet.
+
+    Example: incognito lab mashup --data DATA --out runs/mashup
+    """
+    from incognito import progress
+    from incognito.lab import mashup as mashing
+
+    counts = {"train": train, "val": val, "test": test}
+    with progress.bar("mashing up", "pictures") as move:
+        mashing.write(data, out, seed, counts, (size, size), move)
+    print(out / mashing.SHEET)
+
+
+@app.command()
+def manifest(
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="A folder with images/, masks/ and perhaps empty/.")],
+    source: Annotated[str, typer.Option(help="Whose pictures they are; a model's card names it.")] = "own pictures",
+) -> None:
+    """Describe a folder of photos and masks for training: writes ROOT/manifest.csv.
+
+    Example: incognito lab manifest my-photos
+    """
+    from incognito.lab import manifest as describing
+
+    print(describing.describe(root, source))
 
 
 @app.command()
@@ -89,6 +138,7 @@ def export(
     data: Annotated[
         Path | None, typer.Option("--data", envvar="INCOGNITO_DATA", help="Measure the card's IoU on its test list.")
     ] = None,
+    weights: Annotated[str, typer.Option(help="float32, or smaller files: float16, int8.")] = "float32",
 ) -> None:
     """Make an ONNX model and its card of a checkpoint; refused where ONNX Runtime and PyTorch differ.
 
@@ -96,7 +146,7 @@ def export(
     """
     with _needing_torch():
         from incognito.lab import export as exporting
-    card = exporting.export(checkpoint, out, data)
+    card = exporting.export(checkpoint, out, data, weights)
     print(f"{card.path}: {card.bytes / 1e6:.2f} MB")
 
 
@@ -111,20 +161,21 @@ def bench(
     Example: incognito lab bench -o results/stages.csv
     """
     from incognito.lab import bench as benching
+    from incognito.lab import rows
     from incognito.runtime import cores
 
     if not out.parent.is_dir():
         raise LabError(f"{out.parent} is no directory; make it first or name another file with -o")
     threads = threads or cores()
     row = benching.bench(model, threads)
-    benching.append(out, row)
+    rows.append(out, row)
     for name, value in row.items():
         print(f"{name}: {value}")
 
 
 @app.command()
 def report(
-    rows: Annotated[Path, typer.Argument(metavar="CSV", help="What lab bench wrote.")] = Path("results/stages.csv"),
+    table: Annotated[Path, typer.Argument(metavar="CSV", help="What lab bench wrote.")] = Path("results/stages.csv"),
     document: Annotated[Path, typer.Option("-o", "--out", help="The document whose table is rewritten.")] = Path(
         "README.md"
     ),
@@ -134,11 +185,12 @@ def report(
     Example: incognito lab report results/stages.csv -o README.md
     """
     from incognito.lab import report as reporting
+    from incognito.lab import rows
 
-    if not rows.is_file():
-        raise LabError(f"{rows} does not exist; make it with incognito lab bench")
-    table = reporting.stage_table(reporting.read_rows(rows))
-    document.write_text(reporting.rewrite(document.read_text(encoding="utf-8"), table), encoding="utf-8")
+    if not table.is_file():
+        raise LabError(f"{table} does not exist; make it with incognito lab bench")
+    text = reporting.rewrite(document.read_text(encoding="utf-8"), reporting.stage_table(rows.read(table)))
+    document.write_text(text, encoding="utf-8")
 
 
 @contextmanager

@@ -2,40 +2,116 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from incognito import zoo
 from incognito.errors import LabError
 from incognito.lab import metrics
 from incognito.lab.augment import resize
 from incognito.lab.data import Sample, read_manifest
+from incognito.lab.machine import commit
+from incognito.lab.rows import Row
 from incognito.segment import Segmenter
+
+FIGURES = ("iou", "mean_iou", "f_score", "boundary_f", "mad")
+TITLES = {
+    "iou": "person IoU",
+    "mean_iou": "mean IoU",
+    "f_score": "F-score",
+    "boundary_f": "boundary F, 2 px at 256",
+    "mad": "MAD",
+    "falsely_marked": "false person in empty",
+}
+Scored = list[tuple[Sample, metrics.Score]]
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Means over n pictures, each scored at its mask's own size."""
+    """Figures of a model on one group and split: a score for each picture, each at its mask's own size."""
 
-    model: str
-    n: int
-    iou: float
-    mean_iou: float
-    boundary_f: float
+    card: zoo.Card
+    group: str
+    split: str
+    scored: Scored
+    marked: list[float]  # the share of each empty picture's pixels that is over one half
+
+    def mean(self, figure: str) -> float:
+        """The mean of a figure over the pictures."""
+        return float(np.mean([getattr(score, figure) for _, score in self.scored]))
+
+    @property
+    def falsely_marked(self) -> float | None:
+        """The mean share of false person in empty places; None where the data has none."""
+        return float(np.mean(self.marked)) if self.marked else None
+
+    def figures(self) -> dict[str, str]:
+        """All means as text, four digits behind the point."""
+        means = {name: f"{self.mean(name):.4f}" for name in FIGURES}
+        share = self.falsely_marked
+        return means | {"falsely_marked": "" if share is None else f"{share:.4f}"}
 
 
-def evaluate(model: str | Path, data: Path, split: str = "test", group: str = "people/portraits") -> Evaluation:
-    """Measure a model on the photos of one group and split of data/manifest.csv."""
-    samples = [s for s in read_manifest(data, split, ("photo",)) if s.group == group]
-    if not samples:
+def evaluate(
+    model: str | Path,
+    data: Path,
+    split: str = "test",
+    group: str = "people/portraits",
+    on_picture: Callable[[int, int | None], None] = lambda done, total: None,
+) -> Evaluation:
+    """Measure a model on the photos of one group and split of data/manifest.csv.
+
+    False person is measured on all empty pictures that are not in the training split.
+    """
+    photos = [s for s in read_manifest(data, split, ("photo",)) if s.group == group]
+    empties = [s for s in read_manifest(data, kinds=("empty",)) if s.split != "train"]
+    if not photos:
         raise LabError(f"{data} has no photos in {group}, split {split}; check --group and --split")
     segmenter = Segmenter(model)
-    scores = [_score(segmenter, sample) for sample in samples]
-    means = [float(np.mean([getattr(s, name) for s in scores])) for name in ("iou", "mean_iou", "boundary_f")]
-    return Evaluation(segmenter.card.name, len(scores), *means)
+    scored: Scored = []
+    marked: list[float] = []
+    for done, sample in enumerate([*photos, *empties], 1):
+        picture, mask, valid = sample.load()
+        alpha = segmenter.raw(picture)
+        if sample.kind == "empty":
+            marked.append(float(np.mean(alpha > 0.5)))
+        else:
+            scored.append((sample, metrics.score(resize(alpha, mask.shape), mask, valid)))
+        on_picture(done, len(photos) + len(empties))
+    return Evaluation(segmenter.card, group, split, scored, marked)
 
 
-def _score(segmenter: Segmenter, sample: Sample) -> metrics.Score:
-    picture, mask, valid = sample.load()
-    return metrics.score(resize(segmenter.raw(picture), mask.shape), mask, valid)
+def picture_rows(evaluation: Evaluation) -> list[Row]:
+    """A row for each picture, worst IoU first."""
+    worst_first = sorted(evaluation.scored, key=lambda pair: pair[1].iou)
+    return [
+        {"image": sample.image.name, "split": sample.split, "group": sample.group}
+        | {name: f"{getattr(score, name):.4f}" for name in FIGURES}
+        for sample, score in worst_first
+    ]
+
+
+def summary_row(evaluation: Evaluation) -> Row:
+    """A row of results: the model, what it costs, its figures, and the training that it got."""
+    from incognito.lab.cost import cost
+
+    card = evaluation.card
+    spent = cost(card.path)
+    return {
+        "model": card.name,
+        "sha256": card.sha256[:12],
+        "network": f"{card.width}x{card.height}",
+        "set": evaluation.group,
+        "split": evaluation.split,
+        "n": str(len(evaluation.scored)),
+        **evaluation.figures(),
+        "n_empty": str(len(evaluation.marked)),
+        "parameters": str(spent.parameters),
+        "multiply_adds": str(spent.multiply_adds),
+        "bytes": str(card.bytes),
+        "commit": commit(),
+        "training": "; ".join(card.lineage),
+    }

@@ -1,10 +1,25 @@
-"""What training minimises: cross-entropy, Dice and a boundary term, each defined on pictures without a person."""
+"""What training minimises: cross-entropy, focal, Dice and boundary, each defined where nobody is."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+class Weights(Protocol):
+    """What each loss weighs; a recipe's [training] is one."""
+
+    @property
+    def cross_entropy(self) -> float: ...  # noqa: D102
+    @property
+    def focal(self) -> float: ...  # noqa: D102
+    @property
+    def dice(self) -> float: ...  # noqa: D102
+    @property
+    def boundary(self) -> float: ...  # noqa: D102
 
 
 def cross_entropy(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
@@ -30,10 +45,20 @@ def boundary(logits: Tensor, target: Tensor, band: Tensor) -> Tensor:
     return cross_entropy(logits, target, band)
 
 
-def total(
-    logits: Tensor, target: Tensor, valid: Tensor, band: Tensor, dice_weight: float, band_weight: float
-) -> Tensor:
-    """The whole loss, a float32 scalar."""
+def focal(logits: Tensor, target: Tensor, valid: Tensor, gamma: float = 2.0) -> Tensor:
+    """Mean focal cross-entropy over the valid pixels (Lin et al. 2017): what is already right weighs little."""
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    miss = (torch.sigmoid(logits) - target).abs()
+    return (loss * miss**gamma * valid).sum() / valid.sum().clamp(min=1)
+
+
+def total(logits: Tensor, target: Tensor, valid: Tensor, band: Tensor, weights: Weights) -> Tensor:
+    """The sum of a recipe's losses by their weights, a float32 scalar; a loss that weighs 0 is not computed."""
     logits = logits.float()
-    loss = cross_entropy(logits, target, valid) + dice_weight * dice(logits, target, valid)
-    return loss + band_weight * boundary(logits, target, band)
+    parts = (
+        (weights.cross_entropy, cross_entropy, valid),
+        (weights.focal, focal, valid),
+        (weights.dice, dice, valid),
+        (weights.boundary, boundary, band),
+    )
+    return torch.stack([weight * loss(logits, target, where) for weight, loss, where in parts if weight]).sum()

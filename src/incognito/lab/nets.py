@@ -1,159 +1,50 @@
-"""The networks: encoders x one light U-shaped decoder. A network is a row in ENCODERS and a tuple of widths.
+"""The networks, a row each: an architecture and an encoder; the widths of the decoder are the recipe's.
 
 Every network takes float32 (N, 3, h, w) scaled to [-1, 1], h and w multiples of 32, and gives logits (N, 1, h, w).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from incognito.errors import LabError
+from incognito.lab import light
 from incognito.lab.recipe import STRIDE
 
-Stages = tuple[tuple[tuple[int, int, int, int], ...], ...]  # for each stride: (expansion, width, repeats, stride)
+ROWS = {  # architecture: encoders
+    "light": tuple(light.ENCODERS),
+    "unet": (
+        "resnet18", "resnet34", "mobilenet_v2",
+        "efficientnet-b0", "efficientnet-b1", "efficientnet-b2", "efficientnet-b3",
+    ),
+}  # fmt: skip
 
 
-def conv(
-    inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, act: bool = True, norm: bool = True
-) -> nn.Sequential:
-    """A convolution, its batch norm or bias and, unless it is linear, ReLU6."""
-    layers: list[nn.Module] = [
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=not norm),
-        *([nn.BatchNorm2d(outputs)] if norm else []),
-        *([nn.ReLU6(inplace=True)] if act else []),
-    ]
-    return nn.Sequential(*layers)
+def build(architecture: str, encoder: str, decoder: list[int], weights: str = "") -> Any:
+    """Build a network from a row and the decoder's widths at strides 32, 16, 8, 4 and 2 ("unet": 16, 8, 4, 2, 1).
 
-
-class InvertedResidual(nn.Module):
-    """Expand, filter by depth, project; the input is added where the shape allows (Sandler et al. 2018)."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int, norm: bool) -> None:
-        super().__init__()
-        hidden = inputs * expansion
-        expand = [conv(inputs, hidden, norm=norm)] if expansion > 1 else []
-        depthwise = conv(hidden, hidden, 3, stride, groups=hidden, norm=norm)
-        self.body = nn.Sequential(*expand, depthwise, conv(hidden, outputs, act=False, norm=norm))
-        self.adds = stride == 1 and inputs == outputs
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, h, w) -> (N, outputs, h / stride, w / stride)."""
-        return x + self.body(x) if self.adds else self.body(x)
-
-
-class InvertedResiduals(nn.Module):
-    """An encoder of inverted residuals that gives its features at strides 2, 4, 8, 16 and 32."""
-
-    def __init__(self, stem: int, stages: Stages, norm: bool) -> None:
-        """Build from the stem's width and, for each stride, rows of (expansion, width, repeats, stride)."""
-        super().__init__()
-        self.stem = conv(3, stem, 3, stride=2, norm=norm)
-        self.stages = nn.ModuleList()
-        self.widths: list[int] = []
-        inputs = stem
-        for rows in stages:
-            blocks: list[nn.Module] = []
-            for expansion, width, repeats, stride in rows:
-                for repeat in range(repeats):
-                    blocks.append(InvertedResidual(inputs, width, stride if repeat == 0 else 1, expansion, norm))
-                    inputs = width
-            self.stages.append(nn.Sequential(*blocks))
-            self.widths.append(inputs)
-
-    def freeze(self, stages: int) -> None:
-        """Hold the stem and the first stages as they are; their backward pass, the dearest, is saved."""
-        held = [self.stem, *self.stages[:stages]] if stages else []
-        for parameter in (p for part in held for p in part.parameters()):
-            parameter.requires_grad_(False)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """(N, 3, h, w) -> features of h/2, h/4, h/8, h/16 and h/32."""
-        features = []
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-            features.append(x)
-        return features
-
-
-def mobilenet_v2() -> InvertedResiduals:
-    """MobileNetV2 1.0 without its classifier: 1.8 M parameters.
-
-    It has biases in place of batch norms, as its ImageNet arrays do: they are folded in there, and fresh ones would
-    divide the pretrained features by their own spread at the first step, and cost a fifth of the training time.
+    `weights` may be "imagenet": then the stock encoders' weights come from the hub, which must be reached. The network
+    has an `encoder`, and `stages()` for `freeze`.
     """
-    return InvertedResiduals(
-        32,
-        (
-            ((1, 16, 1, 1),),
-            ((6, 24, 2, 2),),
-            ((6, 32, 3, 2),),
-            ((6, 64, 4, 2), (6, 96, 3, 1)),
-            ((6, 160, 3, 2), (6, 320, 1, 1)),
-        ),
-        norm=False,
-    )
+    if architecture not in ROWS:
+        raise LabError(f"there is no architecture {architecture!r}; choose one of {', '.join(ROWS)}")
+    if encoder not in ROWS[architecture]:
+        raise LabError(f"{architecture!r} has no encoder {encoder!r}; choose one of {', '.join(ROWS[architecture])}")
+    if len(decoder) != 5:
+        raise LabError(f"a decoder has 5 widths, from the deepest to the finest, not {len(decoder)}")
+    net = _stock(encoder, decoder, weights) if architecture == "unet" else light.build(encoder, decoder)
+    net.register_forward_pre_hook(_check_input)
+    return net
 
 
-def tiny() -> InvertedResiduals:
-    """A tiny encoder, all widths multiples of 16: narrower ones ran slower on two cores, not faster."""
-    return InvertedResiduals(
-        16,
-        (
-            ((1, 16, 1, 1),),
-            ((3, 32, 1, 2),),
-            ((3, 32, 2, 2),),
-            ((3, 64, 3, 2),),
-            ((3, 128, 2, 2),),
-        ),
-        norm=True,
-    )
-
-
-ENCODERS: dict[str, Callable[[], InvertedResiduals]] = {"mobilenet_v2": mobilenet_v2, "tiny": tiny}
-
-
-class Up(nn.Module):
-    """Thin deep features, bring them to a skip's size and mix the two by a depthwise separable convolution."""
-
-    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
-        super().__init__()
-        self.thin = conv(inputs, outputs)
-        self.filter = conv(outputs + skip, outputs + skip, 3, groups=outputs + skip)
-        self.mix = conv(outputs + skip, outputs)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """(N, inputs, h, w), (N, skip, 2h, 2w) -> (N, outputs, 2h, 2w)."""
-        x = F.interpolate(self.thin(x), scale_factor=2.0, mode="bilinear", align_corners=False)
-        return self.mix(self.filter(torch.cat([x, skip], 1)))
-
-
-class UNet(nn.Module):
-    """An encoder, a light decoder up to half the size, and a head that unfolds each of its pixels into four."""
-
-    def __init__(self, encoder: InvertedResiduals, decoder: list[int]) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.neck = conv(encoder.widths[-1], decoder[0])
-        skips = encoder.widths[-2::-1]
-        self.ups = nn.ModuleList(Up(i, s, o) for i, s, o in zip(decoder, skips, decoder[1:], strict=False))
-        self.head = nn.Conv2d(decoder[-1], 4, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, h, w) in [-1, 1] -> logits (N, 1, h, w)."""
-        if not torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
-            check_size(x.shape[2], x.shape[3])
-        *skips, deepest = self.encoder(x)  # (N, C, h/2, w/2) ... (N, C, h/32, w/32)
-        x = self.neck(deepest)
-        for up, skip in zip(self.ups, reversed(skips), strict=True):
-            x = up(x, skip)
-        return F.pixel_shuffle(self.head(x), 2)  # (N, 4, h/2, w/2) -> (N, 1, h, w)
+def freeze(net: Any, stages: int) -> None:
+    """Hold the stem and the first stages as they are; their backward pass, the dearest, is saved."""
+    held = [part for stage in net.stages()[: stages + 1] for part in stage] if stages else []
+    for parameter in (p for part in held for p in part.parameters()):
+        parameter.requires_grad_(False)
 
 
 def check_size(height: int, width: int) -> None:
@@ -163,33 +54,12 @@ def check_size(height: int, width: int) -> None:
         raise LabError(f"{height}x{width} is no multiple of {STRIDE} on both sides; the next legal size is {legal}")
 
 
-def build(encoder: str, decoder: list[int]) -> UNet:
-    """Build a network from an encoder's name and the decoder's widths at strides 32, 16, 8, 4 and 2."""
-    if encoder not in ENCODERS:
-        raise LabError(f"there is no encoder {encoder!r}; choose one of {', '.join(ENCODERS)}")
-    if len(decoder) != 5:
-        raise LabError(f"a decoder has 5 widths, at strides 32, 16, 8, 4 and 2, not {len(decoder)}")
-    return UNet(ENCODERS[encoder](), decoder)
+def _stock(encoder: str, decoder: list[int], weights: str) -> nn.Module:
+    from incognito.lab.unet import StockUNet  # segmentation_models_pytorch takes seconds to import
+
+    return StockUNet(encoder, decoder, weights)
 
 
-def load_arrays(encoder: nn.Module, path: Path) -> None:
-    """Fill an encoder without batch norms from plain arrays: w<i> and b<i> in network order, as float32.
-
-    Arrays beyond the encoder's last layer, such as a classifier's, are left out. Their network padded right and bottom
-    only at stride 2; this one pads evenly, which is faster, and training absorbs the half pixel.
-    """
-    if not path.is_file():
-        raise LabError(f"{path} does not exist; name the folder of the ImageNet arrays with --backbones")
-    layers = [m for m in encoder.modules() if isinstance(m, nn.Conv2d)]
-    with np.load(path) as arrays, torch.no_grad():
-        numbers = sorted(int(name[1:]) for name in arrays.files if name.startswith("w"))
-        if len(numbers) < len(layers):
-            raise LabError(
-                f"{path} has {len(numbers)} arrays, the encoder {len(layers)} layers; it is another network's"
-            )
-        for layer, number in zip(layers, numbers, strict=False):
-            weight, bias = arrays[f"w{number}"], arrays[f"b{number}"]
-            if layer.bias is None or weight.shape != tuple(layer.weight.shape):
-                raise LabError(f"{path}: array {number} is {weight.shape}, which does not fit {layer}")
-            layer.weight.copy_(torch.from_numpy(weight))
-            layer.bias.copy_(torch.from_numpy(bias))
+def _check_input(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    if not torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
+        check_size(*inputs[0].shape[2:])

@@ -11,6 +11,11 @@ from typing import Any, TypeVar
 from incognito.errors import LabError
 
 T = TypeVar("T")
+CHOICES = {  # what a key may say
+    "architecture": ("light", "unet"),
+    "optimiser": ("adamw", "adam"),
+    "schedule": ("cosine", "plateau"),
+}
 STRIDE = 32  # of every network's deepest features: what the sides of its pictures must be multiples of
 
 
@@ -18,9 +23,10 @@ STRIDE = 32  # of every network's deepest features: what the sides of its pictur
 class Network:
     """Which network, and where it begins."""
 
+    architecture: str
     encoder: str
     decoder: list[int]
-    weights: str  # a file of arrays in the backbones' folder; empty begins from scratch
+    weights: str  # of the encoder: a file in the backbones' folder, "imagenet" for the hub's, or empty for none
     frozen_stages: int
 
 
@@ -30,6 +36,7 @@ class Data:
 
     photo: float
     composite: float
+    mashup: float
     empty: float
     groups: dict[str, float]
 
@@ -44,20 +51,31 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How the loop runs. Rates are the peaks of a cosine; counts are pictures."""
+    """How the loop runs. Rates are the peaks of a schedule; counts are pictures, patience is in validations."""
 
     seed: int
-    batch: int
+    batch: int  # of all processes together
     phases: list[Phase]
+    optimiser: str
     encoder_rate: float
     decoder_rate: float
     weight_decay: float
+    schedule: str
     warmup: int
+    patience: int  # without a better IoU: then "plateau" cuts the rate
+    stop_after: int  # without a better IoU: then the training ends early; 0 never
     ema: float
     clip: float
+    bf16: bool
+    cross_entropy: float  # this and the next three: the weights of the losses
+    focal: float
     dice: float
     boundary: float
+    teacher: str  # whose features are hints: a file of MobileNetV2's convolutions in the backbones' folder, or empty
+    hint: float  # what they weigh
+    checkpoint_every: int
     validate_every: int
+    validate_on: int  # so many pictures, evenly drawn; all where there are fewer
 
     @property
     def pictures(self) -> int:
@@ -113,6 +131,8 @@ def _make(kind: type[T], table: Any, where: str) -> T:
         value = table[field.name]
         if not _fits(value, str(field.type)):
             raise LabError(f"{where} {field.name} must be a {field.type} without negative numbers, not {value!r}")
+        if value not in CHOICES.get(field.name, (value,)):
+            raise LabError(f"{where} {field.name} must be one of {', '.join(CHOICES[field.name])}, not {value!r}")
     return kind(**table)
 
 
@@ -120,6 +140,8 @@ def _fits(value: Any, wanted: str) -> bool:
     if wanted in ("int", "float"):
         numbers = int if wanted == "int" else (int, float)
         return isinstance(value, numbers) and not isinstance(value, bool) and value >= 0
+    if wanted == "bool":
+        return isinstance(value, bool)
     if wanted.startswith("list[int]"):
         return isinstance(value, list) and all(_fits(item, "int") for item in value)
     if wanted.startswith("dict"):
@@ -129,8 +151,12 @@ def _fits(value: Any, wanted: str) -> bool:
 
 def _check_sense(training: Training) -> None:
     """Refuse what has the right type and cannot be trained."""
-    if not training.batch or not training.validate_every or not training.phases:
-        raise LabError("batch, validate_every and the number of phases must be at least 1")
+    counts = ("batch", "phases", "checkpoint_every", "validate_every", "validate_on")
+    for name in counts:
+        if not getattr(training, name):
+            raise LabError(f"{name} must be at least 1; see recipes/ for what others chose")
+    if not training.cross_entropy + training.focal + training.dice:
+        raise LabError("one of the losses cross_entropy, focal and dice must weigh more than 0")
     for phase in training.phases:
         if not phase.pictures or phase.pictures % training.batch:
             raise LabError(f"every phase's pictures must be a multiple of the batch, {training.batch}")

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 from incognito.errors import LabError
-from incognito.lab.bench import STAGES, Row
+from incognito.lab.bench import STAGES
+from incognito.lab.rows import Row
 
 BEGIN, END = "<!-- stages -->", "<!-- /stages -->"
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Read a table of results, oldest row first."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def stage_table(rows: list[Row]) -> str:

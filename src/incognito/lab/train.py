@@ -1,43 +1,30 @@
-"""The training loop, read from top to bottom: scenes -> network -> loss -> step, checkpoints that resume exactly."""
+"""The training loop, read from top to bottom: batches -> network -> loss -> step, checkpoints that resume exactly."""
 
 from __future__ import annotations
 
-import csv
 import math
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from multiprocessing.context import BaseContext
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
 
 from incognito.errors import LabError
-from incognito.lab import losses, metrics
-from incognito.lab.augment import resize
-from incognito.lab.data import Sample, read_manifest
-from incognito.lab.nets import UNet, build, load_arrays
-from incognito.lab.recipe import Phase, Recipe
-from incognito.lab.scenes import Scenes
-from incognito.segment import resize as shrink
+from incognito.lab import checkpoint, losses, nets, weights
+from incognito.lab.batches import Batch, draw
+from incognito.lab.data import read_manifest
+from incognito.lab.journal import Journal
+from incognito.lab.ranks import Ranks, joined
+from incognito.lab.recipe import Recipe
+from incognito.lab.schedule import Progress, pace
+from incognito.lab.teacher import Apprentice
+from incognito.lab.validate import Validation, some, validate
+from incognito.timing import Stopwatch
+from incognito.zoo import read_card
 
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]  # pictures float (N, 3, h, w) in [-1, 1]; alpha, valid, band (N, 1, h, w)
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """Mean figures over the validation pictures."""
-
-    iou: float
-    mean_iou: float
-    boundary_f: float
-    falsely_marked: float  # share of the pixels of empty places that are marked as a person
+LAST, BEST = "last.pt", "best.pt"
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 def train(
@@ -51,77 +38,115 @@ def train(
 ) -> Path:
     """Train a recipe on data/manifest.csv and return the best checkpoint by validation IoU.
 
-    Writes out/last.pt, out/best.pt and out/log.csv. With `resume` it goes on from out/last.pt to the result that an
-    unbroken run would have had; with `begin` it starts from another training's averaged weights.
+    Writes out/last.pt, out/best.pt and the journal's files. With `resume` it goes on from out/last.pt to the result
+    that an unbroken run would have had; with `begin` it starts from another training's averaged weights, or a model's.
+    Under torchrun every process takes its share of each batch, and the first one validates and writes.
     """
-    run = Run(recipe, backbones, out, resume, begin)
     samples = read_manifest(data, "train", ("photo", "cutout", "empty"))
-    unseen = read_manifest(data, "val", ("photo", "empty"))
-    for batch in draw(recipe, samples, run.seen, run.device):
-        loss = run.step(batch)
-        on_batch(run.seen, recipe.training.pictures)
-        if run.seen % recipe.training.validate_every < recipe.training.batch or run.finished:
-            run.report(loss, validate(run.averaged, unseen, recipe.training.phases[-1], run.device))
-    return out / "best.pt"
+    unseen = some(read_manifest(data, "val", ("photo", "empty")), recipe.training.validate_on)
+    with joined() as ranks:
+        run = Run(recipe, backbones, out, ranks, resume, begin)
+        if run.folded and not run.seen:
+            run.calibrate(next(draw(recipe, samples, 0, Ranks(0, 1, ranks.device))))
+        run.learn(draw(recipe, samples, run.seen, ranks), unseen, on_batch)
+    return out / BEST
 
 
 class Run:
     """A training under way: the network, its moving average, the optimiser and how many pictures were seen."""
 
-    def __init__(self, recipe: Recipe, backbones: Path, out: Path, resume: bool, begin: Path | None = None) -> None:
-        self.recipe, self.out = recipe, out
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.seen, self.best = 0, -1.0
+    def __init__(
+        self, recipe: Recipe, backbones: Path, out: Path, ranks: Ranks, resume: bool, begin: Path | None
+    ) -> None:
+        self.recipe, self.out, self.ranks = recipe, out, ranks
+        self.seen, self.progress, self._minutes_before = 0, Progress(), 0.0
         self.lineage: list[str] = []  # of the training that this one began from
         torch.manual_seed(recipe.training.seed)
-        self.net = make_network(recipe, backbones if not resume else None).to(self.device)
-        if begin is not None:
-            earlier = read_checkpoint(begin)
-            self.net.load_state_dict(earlier["averaged"])
-            self.lineage = lineage_of(earlier)
-        self.averaged = make_network(recipe, None).to(self.device).requires_grad_(False).eval()
+        self.net = make_network(recipe, backbones if not resume else None).to(ranks.device)
+        if begin is not None and not resume:
+            self.lineage = begin_from(self.net, begin)
+        self.folded = weights.is_folded(begin or Path(recipe.network.weights))
+        self.averaged = make_network(recipe, None).to(ranks.device).requires_grad_(False).eval()
         self.averaged.load_state_dict(self.net.state_dict())
+        teacher = recipe.training.teacher
+        self._learner = Apprentice(self.net, backbones / teacher).to(ranks.device) if teacher else self.net
         self.optimiser = self._optimiser()
         self._open(resume)
+        self._shared = ranks.share(self._learner)
+        self._watch = Stopwatch()
+        self._journal = Journal(out, self.seen) if ranks.leads else None
 
     @property
     def finished(self) -> bool:
-        """Whether every picture of the recipe was seen."""
-        return self.seen >= self.recipe.training.pictures
+        """Whether every picture was seen, or no validation was better for as long as the recipe waits."""
+        training = self.recipe.training
+        given_up = 0 < training.stop_after <= self.progress.waited
+        return given_up or self.seen >= training.pictures
+
+    def calibrate(self, batch: Batch) -> None:
+        """Give batch norms that were filled from folded weights the statistics of a batch."""
+        weights.calibrate(self.net, batch[0])
+        self.averaged.load_state_dict(self.net.state_dict())
+
+    def learn(self, batches: Any, unseen: list, on_batch: Callable[[int, int | None], None]) -> None:
+        """Step through the batches; validate and save as often as the recipe says, and in the end."""
+        training = self.recipe.training
+        for batch in () if self.finished else batches:
+            loss = self.step(batch)
+            on_batch(self.seen, training.pictures)
+            over = self.seen % training.validate_every < training.batch or self.finished
+            if over:
+                self._validate(loss, unseen)
+            if over or self.seen % training.checkpoint_every < training.batch:
+                self._save(LAST)
+            if self.finished:
+                return
 
     def step(self, batch: Batch) -> float:
-        """Learn from one batch and return its loss."""
-        training = self.recipe.training
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * pace(self.seen, training.warmup, training.pictures)
+        """Learn from one batch and return its loss, the mean over all processes."""
+        try:
+            loss = self._forward(batch)
+            self.optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+        except (RuntimeError, MemoryError) as error:
+            raise _explained(error, batch) from error
+        nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.training.clip)
+        rate = self._set_rates()
+        self.optimiser.step()
+        self.seen += len(batch[0]) * self.ranks.count
+        self._average()
+        mean = self.ranks.mean(loss.item())
+        if self._journal:
+            self._journal.step(self.seen, mean, rate)
+        return mean
+
+    def _forward(self, batch: Batch) -> Tensor:
         picture, alpha, valid, band = batch
-        with torch.autocast(self.device.type, torch.bfloat16):
-            logits = self.net.train()(picture)
-        loss = losses.total(logits, alpha, valid, band, training.dice, training.boundary)
+        with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=self.recipe.training.bf16):
+            answer = self._shared.train()(picture)
+        logits, distance = answer if isinstance(answer, tuple) else (answer, 0.0)
+        loss = losses.total(logits, alpha, valid, band, self.recipe.training) + self.recipe.training.hint * distance
         if not math.isfinite(loss.item()):
             raise LabError(f"the loss is {loss.item()} after {self.seen} pictures; lower the rates in the recipe")
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.net.parameters(), training.clip)
-        self.optimiser.step()
-        self.seen += len(picture)
-        self._average()
-        return loss.item()
+        return loss
 
-    def report(self, loss: float, validation: Validation) -> None:
-        """Write a line of the log and the checkpoints."""
-        is_best = validation.iou > self.best
-        self.best = max(self.best, validation.iou)
-        row = {"pictures": self.seen, "loss": loss} | asdict(validation)
-        path = self.out / "log.csv"
-        is_new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if is_new:
-                writer.writeheader()
-            writer.writerow({key: f"{value:.5g}" for key, value in row.items()})
-        for name in ("last.pt", "best.pt") if is_best else ("last.pt",):
-            save(self.out / name, self._state())
+    def _set_rates(self) -> float:
+        share = pace(self.recipe.training, self.seen, self.progress)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * share
+        return float(self.optimiser.param_groups[-1]["lr"])
+
+    def _validate(self, loss: float, unseen: list) -> None:
+        """Score the average; what the leading process finds decides the schedule in all of them."""
+        found: Validation | None = None
+        if self.ranks.leads:
+            found = validate(self.averaged, unseen, self.recipe.training.phases[-1], self.ranks.device)
+        iou = self.ranks.tell(found.iou if found else 0.0)
+        is_best = self.progress.judge(iou, self.recipe.training.patience)
+        if self._journal and found:
+            self._journal.validation(self.seen, loss, found)
+        if is_best:
+            self._save(BEST)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -135,141 +160,80 @@ class Run:
         training = self.recipe.training
         encoder = [p for p in self.net.encoder.parameters() if p.requires_grad]
         known = {id(p) for p in self.net.encoder.parameters()}
-        decoder = [p for p in self.net.parameters() if id(p) not in known]
+        decoder = [p for p in self._learner.parameters() if id(p) not in known]
         groups = [
             {"params": encoder, "peak": training.encoder_rate},
             {"params": decoder, "peak": training.decoder_rate},
         ]
-        return torch.optim.AdamW(groups, lr=0.0, weight_decay=training.weight_decay)
+        return OPTIMISERS[training.optimiser](groups, lr=0.0, weight_decay=training.weight_decay)
 
     def _open(self, resume: bool) -> None:
-        self.out.mkdir(parents=True, exist_ok=True)
-        path = self.out / "last.pt"
-        if not resume and path.exists():
-            raise LabError(f"{path} holds a training; go on with --resume or choose another --out")
+        """Take up the last checkpoint, or make sure that there is none to be overwritten."""
+        path = self.out / LAST
         if not resume:
+            if path.exists():
+                raise LabError(f"{path} holds a training; go on with --resume or choose another --out")
+            self.out.mkdir(parents=True, exist_ok=True)
             return
-        state = read_checkpoint(path)
+        state = checkpoint.read(path)
         if state["recipe"] != self.recipe.as_dict():
             raise LabError(f"{path} was made by another recipe; resume with that one or choose another --out")
         self.net.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
+        self._learner.load_state_dict(state["learner"], strict=False)
         self.optimiser.load_state_dict(state["optimiser"])
-        self.seen, self.best, self.lineage = state["seen"], state["best"], state["lineage"]
+        self.seen, self.progress, self.lineage = state["seen"], Progress(**state["progress"]), state["lineage"]
+        self._minutes_before = state["minutes"]
 
-    def _state(self) -> dict[str, Any]:
+    def _save(self, name: str) -> None:
+        if self.ranks.leads:
+            checkpoint.save(self.out / name, self._state())
+
+    def _state(self) -> checkpoint.State:
+        progress = self.progress
         return {
             "recipe": self.recipe.as_dict(),
             "network": self.net.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "learner": {name: value for name, value in self._learner.state_dict().items() if "projections" in name},
             "seen": self.seen,
-            "best": self.best,
+            "minutes": self._minutes_before + self._watch.elapsed / 60,
+            "device": self.ranks.describe(),
+            "progress": {"best": progress.best, "waited": progress.waited, "cuts": progress.cuts},
             "lineage": self.lineage,
             "after": [],  # what was done to the weights since
         }
 
 
-def make_network(recipe: Recipe, backbones: Path | None) -> UNet:
-    """Build a recipe's network; with `backbones`, fill its encoder from the recipe's arrays in that folder."""
+def make_network(recipe: Recipe, backbones: Path | None) -> Any:
+    """Build a recipe's network; with `backbones`, fill its encoder as the recipe says, from a file in that folder."""
     network = recipe.network
-    net = build(network.encoder, network.decoder)
-    if backbones is not None and network.weights:
-        load_arrays(net.encoder, backbones / network.weights)
-    net.encoder.freeze(network.frozen_stages)
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    start = network.weights if backbones is not None else ""
+    net = nets.build(network.architecture, network.encoder, network.decoder, start if start == weights.HUB else "")
+    if backbones is not None and start and start != weights.HUB:
+        weights.load_encoder(net, backbones / start)
+    nets.freeze(net, network.frozen_stages)
+    return net.to(memory_format=torch.channels_last)
 
 
-def draw(recipe: Recipe, samples: list[Sample], seen: int, device: torch.device) -> Iterator[Batch]:
-    """Give the batches of all phases from picture `seen` on."""
-    training, start = recipe.training, 0
-    for phase in training.phases:
-        end = start + phase.pictures
-        scenes = Scenes(samples, recipe.data, (phase.size[0], phase.size[1]), training.seed, training.pictures)
-        left: Subset[Any] = Subset(scenes, range(max(start, seen), end))  # type: ignore[arg-type]
-        workers = 2 if device.type == "cpu" else min(16, os.cpu_count() or 1)
-        context = worker_processes()
-        loader = DataLoader(
-            left, training.batch, num_workers=workers, multiprocessing_context=context, worker_init_fn=_init_worker
-        )
-        for batch in loader:
-            yield to_tensors(batch, device)
-        start = end
+def begin_from(net: Any, path: Path) -> list[str]:
+    """Fill a network from a checkpoint, also a shallower relative's, or from a model; gives the source's lineage."""
+    if weights.is_folded(path):
+        weights.fill(net, weights.read_folded(path), path)
+        return read_card(path.with_suffix(".json")).lineage
+    earlier = checkpoint.read(path)
+    weights.grow(net, earlier["averaged"], path)
+    return checkpoint.lineage_of(earlier)
 
 
-def worker_processes() -> BaseContext:
-    """How the processes that draw pictures start: never by forking this one, whose threads they would wait for."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "incognito.lab.scenes"])
-    return context
-
-
-def to_tensors(batch: list[Tensor], device: torch.device) -> Batch:
-    """Bring pictures uint8 (N, h, w, 3) and three planes uint8 (N, h, w) to what the network and losses take."""
-    picture, *planes = (part.to(device, non_blocking=True) for part in batch)
-    picture = picture.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1  # NHWC in memory: channels_last
-    alpha, valid, band = (plane.unsqueeze(1).to(torch.float32) / 255 for plane in planes)
-    return picture, alpha, valid, band
-
-
-@torch.inference_mode()
-def validate(net: nn.Module, samples: list[Sample], phase: Phase, device: torch.device) -> Validation:
-    """Score a network on photos, at each mask's own size, and on empty places."""
-    size = (phase.size[0], phase.size[1])
-    scores, marked = [], []
-    for sample in samples:
-        picture, mask, valid = sample.load()
-        x = torch.from_numpy(shrink(picture, size)).permute(2, 0, 1)[None].to(device, torch.float32) / 127.5 - 1
-        alpha = torch.sigmoid(net(x.to(memory_format=torch.channels_last)))[0, 0].cpu().numpy()
-        if sample.kind == "empty":
-            marked.append(float(np.mean(alpha >= 0.5)))
-        else:
-            scores.append(metrics.score(resize(alpha, mask.shape), mask, valid))
-    if not scores:
-        raise LabError("the validation split has no photos; check the manifest's kinds and splits")
-    means = {name: float(np.mean([getattr(s, name) for s in scores])) for name in ("iou", "mean_iou", "boundary_f")}
-    return Validation(**means, falsely_marked=float(np.mean(marked)) if marked else 0.0)
-
-
-def pace(seen: int, warmup: int, total: int) -> float:
-    """The share of the peak rate after `seen` pictures: a linear rise, then a cosine's fall to 1 %."""
-    if seen < warmup:
-        return (seen + 1) / warmup
-    done = (seen - warmup) / max(1, total - warmup)
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
-
-
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint beside its place, then put it there at once."""
-    beside = path.with_suffix(".part")
-    torch.save(state, beside)
-    beside.replace(path)
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint that this trainer wrote."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise LabError(
-            f"{path} does not exist; name a checkpoint that lab train wrote, or train without --resume"
-        ) from None
-    except Exception as error:
-        raise LabError(f"{path} is no checkpoint of this trainer ({type(error).__name__})") from error
-
-
-def lineage_of(state: dict[str, Any]) -> list[str]:
-    """What a checkpoint's weights went through, one line a training."""
-    recipe = Recipe.from_dict(state["recipe"])
-    own = f"trained on {state['seen']} pictures, {recipe.network.encoder}, seed {recipe.training.seed}"
-    return [*state["lineage"], own, *state["after"]]
+def _explained(error: Exception, batch: Batch) -> Exception:
+    """What to do about an error of a step, where it is one of memory."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "alloc" in str(error):
+        count, _, height, width = batch[0].shape
+        return LabError(f"no memory for {count} pictures of {height}x{width}; lower batch, or size, in the recipe")
+    return error
 
 
 def _tensors(net: nn.Module) -> list[Tensor]:
     return [t for t in net.state_dict().values() if t.is_floating_point()]
-
-
-def _init_worker(_: int) -> None:
-    cv2.setNumThreads(1)
