@@ -193,6 +193,36 @@ def report(
     document.write_text(text, encoding="utf-8")
 
 
+@app.command()
+def gallery(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where gallery.webp and gallery.mp4 go.")],
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL...]",
+            help="Shipped models' names, or .onnx with their cards. Left out: every zoo/*.onnx, then fast.",
+            show_default=False,
+        ),
+    ] = None,
+    clip: Annotated[
+        Path | None,
+        typer.Option("--clip", help="A video; its first 4 seconds are shown. Left out: the demonstration's film."),
+    ] = None,
+) -> None:
+    """Show a film and what each model makes of it, side by side, as an animated WebP and a larger MP4.
+
+    Example: incognito lab gallery --clip clip.mp4 --out docs/images fast zoo/unet-resnet34.onnx
+    """
+    with _needing_torch():
+        from incognito.lab import gallery as galleries
+    from incognito import progress
+
+    with progress.bar("hanging", "frames") as move:
+        written = galleries.make(out, models, clip, move)
+    for path in written:
+        print(path)
+
+
 @contextmanager
 def _needing_torch() -> Iterator[None]:
     try:
