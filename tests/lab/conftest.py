@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from toys import toy_tables
 
 from incognito.lab.recipe import Recipe
 
@@ -50,20 +51,7 @@ def write_sample(root: Path, name: str, kind: str, split: str, rng: np.random.Ge
 @pytest.fixture
 def tables() -> dict:
     """A recipe small enough to train in a test."""
-    return {
-        "network": {
-            "architecture": "light", "encoder": "tiny", "decoder": [32, 32, 16, 16, 16],
-            "weights": "", "frozen_stages": 0,
-        },
-        "data": {"photo": 0.5, "composite": 0.2, "mashup": 0.1, "empty": 0.2, "groups": {}},
-        "training": {
-            "seed": 3, "batch": 4, "phases": [{"pictures": 12, "size": [32, 32]}, {"pictures": 8, "size": [64, 64]}],
-            "optimiser": "adamw", "encoder_rate": 0.002, "decoder_rate": 0.002, "weight_decay": 0.01,
-            "schedule": "cosine", "warmup": 4, "patience": 0, "stop_after": 0, "ema": 0.9, "clip": 1.0, "bf16": True,
-            "cross_entropy": 1.0, "focal": 0.0, "dice": 1.0, "boundary": 0.5, "teacher": "", "hint": 0.0,
-            "checkpoint_every": 8, "validate_every": 8, "validate_on": 100,
-        },
-    }  # fmt: skip
+    return toy_tables()
 
 
 @pytest.fixture

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 
-import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from toys import as_toml
 
-import incognito
 from incognito.errors import LabError
-from incognito.lab import bench, checkpoint, export, rows, train
-from incognito.lab.average import average
-from incognito.lab.evaluate import evaluate
+from incognito.lab import checkpoint, export, rows, sheet, train
+from incognito.lab.batches import draw
+from incognito.lab.data import read_manifest
+from incognito.lab.nets import build
+from incognito.lab.ranks import Ranks
 from incognito.lab.recipe import Recipe
 
 
@@ -40,6 +48,119 @@ def test_a_resumed_training_ends_like_an_unbroken_one(tmp_path, toy_data, tables
     train.train(recipe, toy_data, tmp_path, tmp_path / "broken", resume=True)
     for one, two in zip(weights(tmp_path / "whole/last.pt"), weights(tmp_path / "broken/last.pt"), strict=True):
         assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_killed_training_resumes_with_its_own_next_loss(tmp_path, toy_data, tables):
+    """Killed between two checkpoints: every loss is that of an unbroken run, and no line is there twice."""
+    tables["training"] |= {"phases": [{"pictures": 80, "size": [32, 32]}], "checkpoint_every": 8, "validate_every": 40}
+    recipe = tmp_path / "toy.toml"
+    recipe.write_text(as_toml(tables))
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train.train(Recipe.from_dict(tables), toy_data, tmp_path, whole)
+    command = [sys.executable, "-m", "incognito", "lab", "train", recipe, "--data", toy_data, "--out", broken]
+    process = subprocess.Popen(command, start_new_session=True)
+    steps = broken / "steps.csv"
+    wait_until(lambda: steps.exists() and len(steps.read_text().splitlines()) > 5, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done = int(steps.read_text().splitlines()[-1].split(",")[0])
+    assert done < 80
+    train.train(Recipe.from_dict(tables), toy_data, tmp_path, broken, resume=True)
+    assert steps.read_text() == (whole / "steps.csv").read_text()
+    assert (broken / "log.csv").read_text() == (whole / "log.csv").read_text()
+
+
+def wait_until(there, process: subprocess.Popen) -> None:
+    """Look every few milliseconds, as long as the process lives."""
+    for _ in range(12_000):
+        if there():
+            return
+        assert process.poll() is None, "the process ended by itself"
+        time.sleep(0.01)
+    raise AssertionError("nothing came in two minutes")
+
+
+def test_hints_bring_the_features_near_the_teachers(tmp_path, toy_data, tables):
+    """The distance falls within some batches; a resumed training has the same projections."""
+    teacher = build("light", "mobilenet_v2", [16] * 5)
+    path = tmp_path / "teacher.onnx"
+    path.write_bytes(export.to_onnx(export.Deployed(teacher).eval(), 64, 64))
+    tables["training"] |= {"teacher": "teacher.onnx", "hint": 1.0, "bf16": False}
+    recipe = Recipe.from_dict(tables)
+    run = train.Run(recipe, tmp_path, tmp_path / "run", Ranks(0, 1, torch.device("cpu")), False, None)
+    batch = next(draw(recipe, read_manifest(toy_data, "train"), 0, run.ranks))
+    with torch.no_grad():
+        before = run._learner(batch[0])[1]
+    for _ in range(12):
+        run.seen = 4
+        run.step(batch)
+    with torch.no_grad():
+        assert run._learner(batch[0])[1] < 0.95 * before
+    run._save("last.pt")
+    again = train.Run(recipe, tmp_path, tmp_path / "run", run.ranks, True, None)
+    mine, its = run._learner.projections.state_dict(), again._learner.projections.state_dict()
+    assert all(torch.equal(mine[name], its[name]) for name in mine)
+
+
+def test_a_training_that_no_longer_improves_stops(tmp_path, toy_data, tables):
+    """With no rate nothing changes: after two validations without a better one it ends."""
+    tables["training"] |= {"phases": [{"pictures": 80, "size": [32, 32]}], "validate_every": 4, "stop_after": 2}
+    tables["training"] |= {"encoder_rate": 0.0, "decoder_rate": 0.0, "optimiser": "adam", "schedule": "plateau"}
+    tables["network"] |= {"encoder": "mobilenet_v2"}
+    train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "run")
+    state = checkpoint.read(tmp_path / "run" / "last.pt")
+    assert state["seen"] < 80
+    assert state["progress"]["waited"] == 2
+
+
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path, toy_data, tables):
+    """With the remedy, and the last checkpoint as it was."""
+    tables["training"] |= {"encoder_rate": 1e30, "decoder_rate": 1e30, "warmup": 0, "clip": 1e30}
+    with pytest.raises(LabError, match=r"the loss is nan after .* lower the rates"):
+        train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "run")
+
+
+NO_MEMORY = (
+    torch.OutOfMemoryError("CUDA out of memory"),
+    MemoryError(),
+    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+)
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=["gpu", "python", "cpu"])
+def test_no_memory_names_what_to_lower(tmp_path, toy_data, recipe, monkeypatch, error):
+    """Batch and size; other errors are not disguised."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(train.losses, "total", fail)
+    with pytest.raises(LabError, match="no memory for 4 pictures of 32x32; lower batch"):
+        train.train(recipe, toy_data, tmp_path, tmp_path / "run")
+    error = RuntimeError("something else")
+    with pytest.raises(RuntimeError, match="something else"):
+        train.train(recipe, toy_data, tmp_path, tmp_path / "other")
+
+
+def test_a_broken_picture_is_named_in_one_line(tmp_path, toy_data, recipe):
+    """Though a worker found it, with a traceback of its own; a mask of another size is named too."""
+    root = tmp_path / "data"
+    shutil.copytree(toy_data, root)
+    for path in root.glob("people/*/train*.webp"):
+        path.write_bytes(b"no picture")
+    with pytest.raises(LabError, match=r"^\S+webp cannot be read; mend the file") as caught:
+        train.train(recipe, root, tmp_path, tmp_path / "run")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_training_leaves_curves_and_events(tmp_path, toy_data, recipe):
+    """A plot, TensorBoard's events, and the loss of every batch."""
+    train.train(recipe, toy_data, tmp_path, tmp_path / "run")
+    assert sheet.read(tmp_path / "run" / "curves.png").std() > 5
+    events = EventAccumulator(str(tmp_path / "run" / "events")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [4, 8, 12, 16, 20]
+    assert [event.step for event in events.Scalars("validation/iou")] == [8, 16, 20]
+    assert [row["pictures"] for row in rows.read(tmp_path / "run" / "steps.csv")] == ["4", "8", "12", "16", "20"]
 
 
 def test_the_log_has_a_line_for_every_validation(tmp_path, toy_data, recipe):
@@ -92,99 +213,6 @@ def test_a_training_can_begin_from_another(tmp_path, toy_data, tables, recipe):
         assert line.startswith(f"trained on {count} pictures, light tiny, seed 3, 0 minutes on ")
 
 
-def test_an_average_is_the_mean_of_the_weights(tmp_path, trained):
-    """Half of one and half of the other; the card will tell."""
-    other = checkpoint.read(trained)
-    other["averaged"] = {name: value + 1 for name, value in other["averaged"].items()}
-    checkpoint.save(tmp_path / "other.pt", other)
-    average([trained, tmp_path / "other.pt"], tmp_path / "mean.pt")
-    before, mean = weights(trained)[1], checkpoint.read(tmp_path / "mean.pt")
-    for name, value in before.items():
-        if value.is_floating_point():
-            assert torch.allclose(mean["averaged"][name], value + 0.5)
-    assert checkpoint.lineage_of(mean)[-1] == "mean of the weights of 2 checkpoints, this the last"
-    with pytest.raises(LabError, match="two or more"):
-        average([trained], tmp_path / "one.pt")
-    other["recipe"]["network"]["decoder"] = [16, 16, 16, 16, 16]
-    checkpoint.save(tmp_path / "other.pt", other)
-    with pytest.raises(LabError, match="same network"):
-        average([trained, tmp_path / "other.pt"], tmp_path / "none.pt")
-
-
-def test_a_loss_that_is_not_finite_stops_the_training(tmp_path, toy_data, tables):
-    """The error says when, and what to change."""
-    tables["training"]["encoder_rate"] = tables["training"]["decoder_rate"] = 1e30
-    with pytest.raises(LabError, match="lower the rates"):
-        train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "run")
-
-
-def test_the_pace_rises_and_falls():
-    """A linear warm-up to the peak, then a cosine to a hundredth of it."""
-    paces = [train.pace(seen, 10, 110) for seen in range(111)]
-    assert paces[0] == pytest.approx(0.1)
-    assert max(paces) == paces[10] == 1.0
-    assert paces[60] == pytest.approx(0.505)
-    assert paces[110] == pytest.approx(0.01)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, toy_data):
-    """A checkpoint of the toy recipe."""
-    folder = tmp_path_factory.mktemp("run")
-    tables = {
-        "network": {"encoder": "tiny", "decoder": [32, 32, 16, 16, 16], "weights": "", "frozen_stages": 0},
-        "data": {"photo": 0.5, "composite": 0.3, "empty": 0.2, "groups": {}},
-        "training": {
-            "seed": 3, "batch": 4, "phases": [{"pictures": 8, "size": [64, 64]}], "encoder_rate": 0.002,
-            "decoder_rate": 0.002, "weight_decay": 0.01, "warmup": 4, "ema": 0.9, "clip": 1.0, "dice": 1.0,
-            "boundary": 0.5, "validate_every": 8,
-        },
-    }  # fmt: skip
-    return train.train(Recipe.from_dict(tables), toy_data, folder, folder / "run")
-
-
-def test_a_checkpoint_becomes_a_model_that_runs(tmp_path, toy_data, trained, portrait):
-    """Export writes an .onnx and its card; the Segmenter takes it, and the card says what was measured."""
-    card = export.export(trained, tmp_path / "toy.onnx", toy_data)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["toy.json", "toy.onnx"]
-    segmenter = incognito.Segmenter(tmp_path / "toy.onnx")
-    assert segmenter.card == card
-    assert segmenter.raw(portrait).shape == (64, 64)
-    assert card.measured["n"] == 2
-    assert card.training_data == ["made (terms not recorded)"]
-    assert card.iou == pytest.approx(evaluate(tmp_path / "toy.onnx", toy_data).mean("iou"), abs=1e-4)
-
-
-def test_an_export_that_disagrees_is_refused(tmp_path, trained, monkeypatch):
-    """When ONNX Runtime and PyTorch differ by more than the tolerance, nothing is written."""
-    honest = export.disagreement
-    monkeypatch.setattr(export, "disagreement", lambda *arguments: honest(*arguments) + 2 * export.TOLERANCE)
-    with pytest.raises(LabError, match="differ by"):
-        export.export(trained, tmp_path / "toy.onnx")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_disagreement_sees_a_changed_weight(tmp_path, trained):
-    """The check compares, and does not only pass."""
-    state = checkpoint.read(trained)
-    net = train.make_network(Recipe.from_dict(state["recipe"]), None)
-    net.load_state_dict(state["averaged"])
-    deployed = export.Deployed(net).eval()
-    card = export.write_model(tmp_path / "net.onnx", export.to_onnx(deployed, 64, 64), (64, 64), [], [])
-    with torch.no_grad():
-        net.head.bias += 0.1
-    assert export.disagreement(deployed, incognito.segment.OnnxRuntime(card), (64, 64)).max() > 10 * export.TOLERANCE
-
-
-def test_what_is_no_checkpoint_is_refused(tmp_path):
-    """A file of something else, and a name that is no model's."""
-    (tmp_path / "bad.pt").write_bytes(b"nothing")
-    with pytest.raises(LabError, match="no checkpoint"):
-        export.export(tmp_path / "bad.pt", tmp_path / "toy.onnx")
-    with pytest.raises(LabError, match=r"\.onnx"):
-        export.export(tmp_path / "bad.pt", tmp_path / "toy.bin")
-
-
 def test_the_commands_train_evaluate_and_export(run, tmp_path, toy_data, tables):
     """The laboratory from the command line, end to end."""
     recipe = tmp_path / "toy.toml"
@@ -197,53 +225,3 @@ def test_the_commands_train_evaluate_and_export(run, tmp_path, toy_data, tables)
     assert code == 0
     for word in ("person IoU", "mean IoU", "boundary F", "n 2"):
         assert word in out
-
-
-def as_toml(tables: dict) -> str:
-    training = dict(tables["training"])
-    phases = training.pop("phases")
-    lines = []
-    for name, table in (("network", tables["network"]), ("data", tables["data"]), ("training", training)):
-        lines += [
-            f"[{name}]",
-            *(f"{k} = {'{}' if v == {} else repr(v).replace(chr(39), chr(34))}" for k, v in table.items()),
-        ]
-    for phase in phases:
-        lines += ["[[training.phases]]", f"pictures = {phase['pictures']}", f"size = {phase['size']}"]
-    return "\n".join(lines)
-
-
-def test_a_group_without_pictures_is_refused(toy_data):
-    """The error names the group."""
-    with pytest.raises(LabError, match="people/nowhere"):
-        evaluate("fast", toy_data, "test", "people/nowhere")
-
-
-def test_rows_are_only_ever_added(tmp_path):
-    """A second row goes beneath the first; a row with other columns is refused."""
-    path = tmp_path / "rows.csv"
-    rows.append(path, {"model": "a", "ms": "1"})
-    rows.append(path, {"model": "b", "ms": "2"})
-    assert path.read_text() == "model,ms\na,1\nb,2\n"
-    with pytest.raises(LabError, match="other columns"):
-        rows.append(path, {"model": "c"})
-
-
-def test_a_bench_row_has_every_stage(monkeypatch):
-    """Model, machine and the p50 and p95 of each stage, measured on the demonstration's film."""
-    monkeypatch.setattr("incognito.demo.SECONDS", 1)
-    row = bench.bench("fast", 1)
-    assert row["n"] == "30"
-    assert row["threads"] == "1"
-    for stage in bench.STAGES:
-        assert 0 < float(row[f"{stage}_p50_ms"]) <= float(row[f"{stage}_p95_ms"])
-
-
-def test_the_shipped_model_keeps_its_figures(data):
-    """Two-sided: on the EG1800 test list, fast is as accurate as its card says, no less and no more."""
-    result = evaluate("fast", data)
-    card = incognito.Segmenter("fast").card
-    assert len(result.scored) == 261
-    for name in ("iou", "mean_iou", "boundary_f"):
-        assert result.mean(name) == pytest.approx(card.measured[name], abs=0.001)
-    assert np.isfinite(card.iou)

@@ -1,7 +1,8 @@
-"""The laboratory's commands. PyTorch is loaded inside those that need it."""
+"""The laboratory's commands. What only some of them need is loaded inside those."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,14 +37,15 @@ def train(
 
     Example: incognito lab train recipes/fast.toml --data DATA --out runs/fast
     """
-    with _needing_torch():
+    with _needing_lab():
         from incognito.lab import train as training
         from incognito.lab.recipe import Recipe
     from incognito import progress
 
     with progress.bar("training", "pictures") as move:
         best = training.train(Recipe.read(recipe), data, backbones, out, resume, begin, move)
-    print(best)
+    if os.environ.get("RANK", "0") == "0":
+        print(best)
 
 
 @app.command()
@@ -55,7 +57,7 @@ def average(
 
     Example: incognito lab average runs/fast/best.pt runs/finish/best.pt -o runs/fast.pt
     """
-    with _needing_torch():
+    with _needing_lab():
         from incognito.lab import average as averaging
     averaging.average(checkpoints, out)
 
@@ -90,7 +92,7 @@ def evaluate(
     if worst:
         sheet.write(worst, sheet.worst(result))
     if out:
-        with _needing_torch():
+        with _needing_lab():
             rows.append(out, evaluation.summary_row(result))
 
 
@@ -144,7 +146,7 @@ def export(
 
     Example: incognito lab export runs/fast/best.pt -o fast.onnx
     """
-    with _needing_torch():
+    with _needing_lab():
         from incognito.lab import export as exporting
     card = exporting.export(checkpoint, out, data, weights)
     print(f"{card.path}: {card.bytes / 1e6:.2f} MB")
@@ -213,7 +215,7 @@ def gallery(
 
     Example: incognito lab gallery --clip clip.mp4 --out docs/images fast zoo/unet-resnet34.onnx
     """
-    with _needing_torch():
+    with _needing_lab():
         from incognito.lab import gallery as galleries
     from incognito import progress
 
@@ -224,7 +226,7 @@ def gallery(
 
 
 @contextmanager
-def _needing_torch() -> Iterator[None]:
+def _needing_lab() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,0 +1,52 @@
+"""A training in several processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from toys import as_toml
+
+from incognito.errors import LabError
+from incognito.lab import checkpoint, rows, train
+from incognito.lab.batches import draw
+from incognito.lab.data import read_manifest
+from incognito.lab.ranks import Ranks
+from incognito.lab.recipe import Recipe
+
+
+def test_two_processes_follow_one(tmp_path, toy_data, tables):
+    """Started by torchrun, with half a batch each, they have the losses of one process with the whole batch."""
+    tables["network"] |= {"encoder": "mobilenet_v2"}
+    tables["training"] |= {"phases": [{"pictures": 32, "size": [64, 64]}], "bf16": False, "batch": 8}
+    tables["training"] |= {"warmup": 0, "encoder_rate": 1e-4, "decoder_rate": 1e-4, "validate_every": 16}
+    recipe = tmp_path / "toy.toml"
+    recipe.write_text(as_toml(tables))
+    train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "one")
+    torchrun = Path(sys.executable).parent / "torchrun"
+    launch = [torchrun, "--standalone", "--nproc-per-node", "2", "-m", "incognito"]
+    command = [*launch, "lab", "train", recipe, "--data", toy_data, "--out", tmp_path / "two"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("best.pt") == 1
+    one, two = ([float(row["loss"]) for row in rows.read(tmp_path / n / "steps.csv")] for n in ("one", "two"))
+    assert len(one) == len(two) == 4
+    assert two == pytest.approx(one, rel=0.05)
+    state = checkpoint.read(tmp_path / "two" / "last.pt")
+    assert (state["seen"], state["device"][:4]) == (32, "2 x ")
+
+
+def test_a_batch_that_the_processes_cannot_share_is_refused(toy_data, recipe):
+    """Four pictures among three."""
+    samples = read_manifest(toy_data, "train")
+    with pytest.raises(LabError, match="cannot be shared by 3"):
+        next(draw(recipe, samples, 0, Ranks(0, 3, torch.device("cpu"))))
+
+
+def test_the_processes_shares_are_the_whole_batch(toy_data, recipe):
+    """No picture twice and none left out, also from the middle on."""
+    samples = read_manifest(toy_data, "train")
+    whole = next(draw(recipe, samples, 8, Ranks(0, 1, torch.device("cpu"))))[0]
+    halves = [next(draw(recipe, samples, 8, Ranks(rank, 2, torch.device("cpu"))))[0] for rank in (0, 1)]
+    assert torch.equal(whole, torch.stack(halves, 1).flatten(0, 1))
