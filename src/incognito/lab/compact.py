@@ -37,7 +37,7 @@ def restored(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     """A model's float32 tensors by name, those that `compact` made smaller among them."""
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     for node in model.graph.node:
-        if node.op_type == "Cast" and node.input[0] in arrays:
+        if node.op_type in ("Cast", "Identity") and node.input[0] in arrays:  # equal tensors are kept once
             arrays[node.output[0]] = arrays[node.input[0]].astype(np.float32)
         if node.op_type == "Mul" and all(name in arrays for name in node.input):
             arrays[node.output[0]] = arrays[node.input[0]] * arrays[node.input[1]]
