@@ -53,6 +53,20 @@ def test_a_checkpoint_becomes_a_model_that_runs(tmp_path, toy_data, trained, por
     assert card.iou == pytest.approx(evaluate(tmp_path / "toy.onnx", toy_data).mean("iou"), abs=1e-4)
 
 
+def test_a_training_goes_on_from_a_model(tmp_path, toy_data, trained):
+    """Its batch norms unfolded: with no rate it gives nearly the alpha that the model gives, and tells of its past."""
+    card = export.export(trained, tmp_path / "toy.onnx")
+    tables = toy_tables()
+    tables["training"] |= {"encoder_rate": 0.0, "decoder_rate": 0.0, "ema": 0.0, "bf16": False}
+    tables["training"] |= {"phases": [{"pictures": 4, "size": [64, 64]}], "batch": 4}
+    best = train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "on", begin=card.path)
+    again = export.export(best, tmp_path / "again.onnx")
+    assert again.lineage[: len(card.lineage)] == card.lineage
+    assert "trained on 4 pictures" in again.lineage[len(card.lineage)]
+    ious = [evaluate(model.path, toy_data).mean("iou") for model in (card, again)]
+    assert ious[1] == pytest.approx(ious[0], abs=0.1)
+
+
 def test_an_export_that_disagrees_is_refused(tmp_path, trained, monkeypatch):
     """When ONNX Runtime and PyTorch differ by more than the tolerance, nothing is written."""
     honest = export.disagreement

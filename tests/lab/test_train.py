@@ -16,7 +16,6 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from toys import as_toml
 
-from incognito import zoo
 from incognito.errors import LabError
 from incognito.lab import checkpoint, rows, sheet, train
 from incognito.lab.batches import draw
@@ -82,10 +81,10 @@ def wait_until(there, process: subprocess.Popen) -> None:
 
 def test_hints_bring_the_features_near_the_teachers(tmp_path, toy_data, tables):
     """The distance falls within some batches; a resumed training has the same projections."""
-    tables["training"] |= {"teacher": "fast.onnx", "hint": 1.0, "bf16": False, "decoder_rate": 0.02, "warmup": 0}
+    tables["training"] |= {"teacher": "fast", "hint": 1.0, "bf16": False, "decoder_rate": 0.02, "warmup": 0}
     tables["training"] |= {"phases": [{"pictures": 8, "size": [64, 64]}]}
-    recipe, folder = Recipe.from_dict(tables), zoo.SHIPPED
-    run = train.Run(recipe, folder, tmp_path / "run", Ranks(0, 1, torch.device("cpu")), False, None)
+    recipe = Recipe.from_dict(tables)
+    run = train.Run(recipe, tmp_path, tmp_path / "run", Ranks(0, 1, torch.device("cpu")), False, None)
     batch = next(draw(recipe, read_manifest(toy_data, "train"), 0, run.ranks))
     with torch.no_grad():
         before = run._learner(batch[0])[1]
@@ -95,7 +94,7 @@ def test_hints_bring_the_features_near_the_teachers(tmp_path, toy_data, tables):
     with torch.no_grad():
         assert run._learner(batch[0])[1] < 0.95 * before
     run._save("last.pt")
-    again = train.Run(recipe, folder, tmp_path / "run", run.ranks, True, None)
+    again = train.Run(recipe, tmp_path, tmp_path / "run", run.ranks, True, None)
     mine, its = run._learner.projections.state_dict(), again._learner.projections.state_dict()
     assert all(torch.equal(mine[name], its[name]) for name in mine)
 

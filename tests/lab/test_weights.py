@@ -68,13 +68,19 @@ def test_calibration_changes_statistics_and_not_the_answer(x):
     assert not torch.allclose(source.encoder.features[0][1].running_var, torch.ones(32))
 
 
-@pytest.mark.parametrize(("small", "large"), [("resnet18", "resnet34"), ("efficientnet-b0", "efficientnet-b1")])
-def test_a_deeper_network_begins_with_what_a_shallower_one_gives(x, small, large):
-    """Blocks that the shallower one has not begin as the identity."""
+@pytest.mark.parametrize(
+    ("small", "large", "share"), [("resnet18", "resnet34", 1e-5), ("efficientnet-b0", "efficientnet-b1", 0.1)]
+)
+def test_a_deeper_network_begins_with_what_a_shallower_one_gives(x, small, large, share):
+    """Blocks that the shallower one has not begin as the identity.
+
+    Nearly so for EfficientNets: B1 takes one skip from a later block, and pads for another picture size.
+    """
     source, target = net("unet", small), net("unet", large, seed=1)
     weights.grow(target, source.state_dict(), Path(small))
     with torch.no_grad():
-        assert torch.allclose(target(x), source(x), atol=1e-4)
+        given, wanted = target(x), source(x)
+    assert (given - wanted).std() < share * wanted.std()
 
 
 def test_a_network_of_another_family_is_refused():
@@ -103,4 +109,5 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(LabError, match="fits 0 of"):
         weights.load_encoder(made, tmp_path / "many.npz")
     with pytest.raises(LabError, match="--backbones"):
-        weights.load_encoder(made, tmp_path / "nowhere.npz")
+        weights.locate("nowhere.npz", tmp_path)
+    assert weights.locate("fast", tmp_path).name == "fast.onnx"

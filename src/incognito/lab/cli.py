@@ -177,21 +177,20 @@ def bench(
 
 @app.command()
 def report(
-    table: Annotated[Path, typer.Argument(metavar="CSV", help="What lab bench wrote.")] = Path("results/stages.csv"),
-    document: Annotated[Path, typer.Option("-o", "--out", help="The document whose table is rewritten.")] = Path(
+    document: Annotated[Path, typer.Argument(metavar="DOCUMENT", help="A Markdown file with marked blocks.")] = Path(
         "README.md"
     ),
+    results: Annotated[Path, typer.Option(help="The folder of the measured rows.")] = Path("results"),
 ) -> None:
-    """Rewrite the table of stages in a document from measured rows.
+    """Rewrite the tables in a document from measured rows.
 
-    Example: incognito lab report results/stages.csv -o README.md
+    Example: incognito lab report README.md
     """
     from incognito.lab import report as reporting
-    from incognito.lab import rows
 
-    if not table.is_file():
-        raise LabError(f"{table} does not exist; make it with incognito lab bench")
-    text = reporting.rewrite(document.read_text(encoding="utf-8"), reporting.stage_table(rows.read(table)))
+    if not document.is_file():
+        raise LabError(f"{document} does not exist; name a Markdown file with marked blocks")
+    text = reporting.report(results, document.read_text(encoding="utf-8"))
     document.write_text(text, encoding="utf-8")
 
 

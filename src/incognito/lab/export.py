@@ -43,7 +43,7 @@ TERMS = {  # of the sources that manifests name
     "VOC 2012 + SBD": "PASCAL VOC 2012 and SBD, research",
     "efficientnet-lite0.pth": "ImageNet weights, Apache-2.0",
     "efficientnet-lite2.pth": "ImageNet weights, Apache-2.0",
-    "fast.onnx": "this project's own, from ImageNet weights under Apache-2.0",
+    "fast": "this project's own, from ImageNet weights under Apache-2.0",
     "imagenet-sample-images": "research",
     "mAP": "research",
     "mobilenet_v2_1.0.npz": "ImageNet weights, Apache-2.0",
@@ -128,7 +128,7 @@ def disagreement(deployed: nn.Module, runtime: OnnxRuntime, size: tuple[int, int
 def sources_of(recipe: Recipe, data: Path) -> list[str]:
     """What a recipe learnt from, with the terms: its beginning, and the training split's sources."""
     sources = {name for sample in read_manifest(data, "train") for name in sample.source.split("; ")}
-    names = sources | {recipe.network.weights} - {""}
+    names = sources | {recipe.network.weights, recipe.training.teacher} - {""}
     return [f"{name} ({TERMS.get(name, 'terms not recorded')})" for name in sorted(names)]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from incognito import zoo
 from incognito.errors import LabError
 from incognito.lab import checkpoint, losses, nets, weights
 from incognito.lab.batches import Batch, draw
@@ -21,7 +22,6 @@ from incognito.lab.schedule import Progress, pace
 from incognito.lab.teacher import Apprentice
 from incognito.lab.validate import Validation, some, validate
 from incognito.timing import Stopwatch
-from incognito.zoo import read_card
 
 LAST, BEST = "last.pt", "best.pt"
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -65,11 +65,13 @@ class Run:
         self.net = make_network(recipe, backbones if not resume else None).to(ranks.device)
         if begin is not None and not resume:
             self.lineage = begin_from(self.net, begin)
-        self.folded = weights.is_folded(begin or Path(recipe.network.weights))
+        self.folded = begins_folded(recipe, begin)
         self.averaged = make_network(recipe, None).to(ranks.device).requires_grad_(False).eval()
         self.averaged.load_state_dict(self.net.state_dict())
         teacher = recipe.training.teacher
-        self._learner = Apprentice(self.net, backbones / teacher).to(ranks.device) if teacher else self.net
+        self._learner = (
+            Apprentice(self.net, weights.locate(teacher, backbones)).to(ranks.device) if teacher else self.net
+        )
         self.optimiser = self._optimiser()
         self._open(resume)
         self._shared = ranks.share(self._learner)
@@ -212,16 +214,34 @@ def make_network(recipe: Recipe, backbones: Path | None) -> Any:
     start = network.weights if backbones is not None else ""
     net = nets.build(network.architecture, network.encoder, network.decoder, start if start == weights.HUB else "")
     if backbones is not None and start and start != weights.HUB:
-        weights.load_encoder(net, backbones / start)
+        weights.load_encoder(net, weights.locate(start, backbones))
     nets.freeze(net, network.frozen_stages)
     return net.to(memory_format=torch.channels_last)
 
 
+def with_teacher(net: Any, recipe: Recipe, backbones: Path) -> Any:
+    """Put the recipe's teacher beside a network, where it has one."""
+    teacher = recipe.training.teacher
+    return Apprentice(net, weights.locate(teacher, backbones)) if teacher else net
+
+
+def begins_folded(recipe: Recipe, begin: Path | None) -> bool:
+    """Whether a training begins from weights that have no batch norms."""
+    start = recipe.network.weights
+    return is_model(begin) if begin else is_model(Path(start)) or start.endswith(".npz")
+
+
+def is_model(path: Path) -> bool:
+    """Whether a path is an .onnx, or a shipped model's name."""
+    return path.suffix == ".onnx" or str(path) in [card.name for card in zoo.models()]
+
+
 def begin_from(net: Any, path: Path) -> list[str]:
     """Fill a network from a checkpoint, also a shallower relative's, or from a model; gives the source's lineage."""
-    if weights.is_folded(path):
-        weights.fill(net, weights.read_folded(path), path)
-        return read_card(path.with_suffix(".json")).lineage
+    if is_model(path):
+        card = zoo.find(path)
+        weights.fill(net, weights.read_folded(card.path), card.path)
+        return card.lineage
     earlier = checkpoint.read(path)
     weights.grow(net, earlier["averaged"], path)
     return checkpoint.lineage_of(earlier)

@@ -16,6 +16,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from incognito import zoo
 from incognito.errors import LabError
 from incognito.lab.compact import restored
 
@@ -24,10 +25,17 @@ Folded = list[tuple[np.ndarray, np.ndarray | None]]  # weight OIHW and bias of e
 State = dict[str, Tensor]
 
 
-def load_encoder(net: Any, path: Path) -> None:
-    """Fill a network's encoder from a file: .npz (w<i>, b<i>), .onnx, or a PyTorch state by name (.pth, .pt)."""
+def locate(name: str, backbones: Path) -> Path:
+    """Where a recipe's weights lie: a shipped model by its name, anything else in the backbones' folder."""
+    shipped = {card.name: card.path for card in zoo.models()}
+    path = shipped.get(name, backbones / name)
     if not path.is_file():
         raise LabError(f"{path} does not exist; name the folder of the encoders' weights with --backbones")
+    return path
+
+
+def load_encoder(net: Any, path: Path) -> None:
+    """Fill a network's encoder from a file: .npz (w<i>, b<i>), .onnx, or a PyTorch state by name (.pth, .pt)."""
     if is_folded(path):
         fill(net.encoder, read_folded(path), path)
         return
