@@ -150,6 +150,18 @@ def test_a_broken_picture_is_named_in_one_line(tmp_path, toy_data, recipe):
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_split_without_photos_is_refused_before_the_training(tmp_path, toy_data, recipe):
+    """Not after hours of it; nor does an empty training split begin."""
+    lines = (toy_data / "manifest.csv").read_text().splitlines()
+    for kept, says in (("train", "no photos in the validation split"), ("val", "needs photos, of which")):
+        root = tmp_path / kept
+        root.mkdir()
+        rows_kept = [line for line in lines if f",{kept}," in line]
+        (root / "manifest.csv").write_text("\n".join([lines[0], *rows_kept]))
+        with pytest.raises(LabError, match=says):
+            train.train(recipe, root, tmp_path, tmp_path / f"run-{kept}")
+
+
 def test_a_training_leaves_curves_and_events(tmp_path, toy_data, recipe):
     """A plot, TensorBoard's events, and the loss of every batch."""
     train.train(recipe, toy_data, tmp_path, tmp_path / "run")

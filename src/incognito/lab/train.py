@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ from incognito import zoo
 from incognito.errors import LabError
 from incognito.lab import checkpoint, losses, nets, weights
 from incognito.lab.batches import Batch, draw
-from incognito.lab.data import read_manifest
+from incognito.lab.data import Sample, read_manifest
 from incognito.lab.journal import Journal
 from incognito.lab.ranks import Ranks, joined
 from incognito.lab.recipe import Recipe
 from incognito.lab.schedule import Progress, pace
 from incognito.lab.teacher import Apprentice
-from incognito.lab.validate import Validation, some, validate
+from incognito.lab.validate import Validation, unseen, validate
 from incognito.timing import Stopwatch
 
 LAST, BEST = "last.pt", "best.pt"
@@ -43,12 +43,12 @@ def train(
     Under torchrun every process takes its share of each batch, and the first one validates and writes.
     """
     samples = read_manifest(data, "train", ("photo", "cutout", "empty"))
-    unseen = some(read_manifest(data, "val", ("photo", "empty")), recipe.training.validate_on)
+    judges = unseen(data, recipe.training.validate_on)
     with joined() as ranks:
         run = Run(recipe, backbones, out, ranks, resume, begin)
         if run.folded and not run.seen:
             run.calibrate(next(draw(recipe, samples, 0, Ranks(0, 1, ranks.device))))
-        run.learn(draw(recipe, samples, run.seen, ranks), unseen, on_batch)
+        run.learn(draw(recipe, samples, run.seen, ranks), judges, on_batch)
     return out / BEST
 
 
@@ -90,7 +90,9 @@ class Run:
         weights.calibrate(self.net, batch[0])
         self.averaged.load_state_dict(self.net.state_dict())
 
-    def learn(self, batches: Any, unseen: list, on_batch: Callable[[int, int | None], None]) -> None:
+    def learn(
+        self, batches: Iterator[Batch], judges: list[Sample], on_batch: Callable[[int, int | None], None]
+    ) -> None:
         """Step through the batches; validate and save as often as the recipe says, and in the end."""
         training = self.recipe.training
         for batch in () if self.finished else batches:
@@ -98,7 +100,7 @@ class Run:
             on_batch(self.seen, training.pictures)
             over = self.seen % training.validate_every < training.batch or self.finished
             if over:
-                self._validate(loss, unseen)
+                self._validate(loss, judges)
             if over or self.seen % training.checkpoint_every < training.batch:
                 self._save(LAST)
             if self.finished:
@@ -138,11 +140,11 @@ class Run:
             group["lr"] = group["peak"] * share
         return float(self.optimiser.param_groups[-1]["lr"])
 
-    def _validate(self, loss: float, unseen: list) -> None:
+    def _validate(self, loss: float, judges: list[Sample]) -> None:
         """Score the average; what the leading process finds decides the schedule in all of them."""
         found: Validation | None = None
         if self.ranks.leads:
-            found = validate(self.averaged, unseen, self.recipe.training.phases[-1], self.ranks.device)
+            found = validate(self.averaged, judges, self.recipe.training.phases[-1], self.ranks.device)
         iou = self.ranks.tell(found.iou if found else 0.0)
         is_best = self.progress.judge(iou, self.recipe.training.patience)
         if self._journal and found:

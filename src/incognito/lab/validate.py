@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 from incognito.errors import LabError
 from incognito.lab import metrics
 from incognito.lab.augment import resize
-from incognito.lab.data import Sample
+from incognito.lab.data import Sample, read_manifest
 from incognito.lab.recipe import Phase
 from incognito.segment import resize as shrink
 
@@ -26,11 +27,14 @@ class Validation:
     falsely_marked: float  # share of the pixels of empty places that are marked as a person
 
 
-def some(samples: list[Sample], count: int) -> list[Sample]:
-    """At most `count` samples, evenly drawn, so that every group has its share."""
-    if len(samples) <= count:
-        return samples
-    return [samples[round(place)] for place in np.linspace(0, len(samples) - 1, count)]
+def unseen(data: Path, count: int) -> list[Sample]:
+    """At most `count` pictures of data's validation split, evenly drawn, so that every group has its share."""
+    samples = read_manifest(data, "val", ("photo", "empty"))
+    if len(samples) > count:
+        samples = [samples[round(place)] for place in np.linspace(0, len(samples) - 1, count)]
+    if all(sample.kind == "empty" for sample in samples):
+        raise LabError(f"{data} has no photos in the validation split; check the manifest's kinds and splits")
+    return samples
 
 
 @torch.inference_mode()
@@ -46,7 +50,5 @@ def validate(net: nn.Module, samples: list[Sample], phase: Phase, device: torch.
             marked.append(float(np.mean(alpha >= 0.5)))
         else:
             scores.append(metrics.score(resize(alpha, mask.shape), mask, valid))
-    if not scores:
-        raise LabError("the validation split has no photos; check the manifest's kinds and splits")
     means = {name: float(np.mean([getattr(s, name) for s in scores])) for name in ("iou", "mean_iou", "boundary_f")}
     return Validation(**means, falsely_marked=float(np.mean(marked)) if marked else 0.0)
