@@ -48,9 +48,10 @@ class NetContract:
     def test_frozen_stages_do_not_learn(self):
         """The stem and the first stages are held, the rest is not."""
         net = self.net()
-        freeze(net, 1)
+        held = freeze(net, 1)
         learns = [any(p.requires_grad for part in stage for p in part.parameters()) for stage in net.stages()]
         assert learns == [False, False] + [True] * (len(learns) - 2)
+        assert held == [part for stage in net.stages()[:2] for part in stage]
 
     @pytest.mark.parametrize(("size", "legal"), [((100, 64), "128x64"), ((33, 31), "64x32")])
     def test_other_sizes_are_refused_with_the_next_legal_one(self, size, legal):

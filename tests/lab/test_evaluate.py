@@ -103,3 +103,6 @@ def test_the_command_writes_rows_pictures_and_a_sheet(run, toy_data, tmp_path):
     assert len(rows.read(out)) == 1
     assert len(rows.read(pictures)) == 2
     assert worst.is_file()
+    for option, path in (("--worst", tmp_path / "worst.xyz"), ("-o", tmp_path / "nowhere" / "rows.csv")):
+        code, stdout, stderr = run("lab", "evaluate", "fast", "--data", toy_data, option, path)
+        assert (code != 0, stdout, stderr.count("\n")) == (True, "", 1)

@@ -99,7 +99,7 @@ def test_nobody_floats_and_no_cut_edge_shows(seed, cut):
     """The lower edge is at the picture's or below; a side that a border had cut off is on a border, or beyond it."""
     mask = np.zeros((120, 90), np.uint8)
     sides = {"left": 0 if "left" in cut else 20, "right": 90 if "right" in cut else 70}
-    mask[0 if "top" in cut else 30 :, sides["left"] : sides["right"]] = 255
+    mask[0 if "top" in cut else 10 :, sides["left"] : sides["right"]] = 255
     spot = stand(Figure.of(mask), SIZE, np.random.default_rng(seed))
     placed = spot.place(mask, SIZE, cv2.BORDER_CONSTANT) > 127
     assert placed[-1].any()
@@ -110,6 +110,8 @@ def test_nobody_floats_and_no_cut_edge_shows(seed, cut):
         assert columns[-1] == SIZE[1] - 1
     if "top" in cut:
         assert placed[0].any()
+    else:
+        assert not placed[0].any(), "the head is in the picture"
 
 
 def test_sides_and_scales_vary():

@@ -19,8 +19,8 @@ from incognito.lab.recipe import Recipe
 def test_two_processes_follow_one(tmp_path, toy_data, tables):
     """Started by torchrun, with half a batch each, they have the losses of one process with the whole batch."""
     tables["network"] |= {"encoder": "mobilenet_v2"}
-    tables["training"] |= {"phases": [{"pictures": 32, "size": [64, 64]}], "bf16": False, "batch": 8}
-    tables["training"] |= {"warmup": 0, "encoder_rate": 1e-4, "decoder_rate": 1e-4, "validate_every": 16}
+    tables["training"] |= {"phases": [{"pictures": 64, "size": [64, 64]}], "bf16": False, "batch": 8}
+    tables["training"] |= {"warmup": 0, "encoder_rate": 1e-3, "decoder_rate": 3e-3, "validate_every": 32}
     recipe = tmp_path / "toy.toml"
     recipe.write_text(as_toml(tables))
     train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "one")
@@ -31,10 +31,11 @@ def test_two_processes_follow_one(tmp_path, toy_data, tables):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("best.pt") == 1
     one, two = ([float(row["loss"]) for row in rows.read(tmp_path / n / "steps.csv")] for n in ("one", "two"))
-    assert len(one) == len(two) == 4
+    assert len(one) == len(two) == 8
+    assert one[-1] < 0.8 * one[0]
     assert two == pytest.approx(one, rel=0.05)
-    state = checkpoint.read(tmp_path / "two" / "last.pt")
-    assert (state["seen"], state["device"][:4]) == (32, "2 x ")
+    states = [checkpoint.read(tmp_path / name / "last.pt") for name in ("one", "two")]
+    assert (states[1]["seen"], states[1]["device"][:4]) == (64, "2 x ")
 
 
 def test_a_batch_that_the_processes_cannot_share_is_refused(toy_data, recipe):

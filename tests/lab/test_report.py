@@ -31,7 +31,7 @@ def network(model: str, group: str, iou: str) -> dict[str, str]:
         "trained on 1000 pictures, unet x, seed 1, 7 minutes on a CPU; trained on 500 pictures, 3 minutes on a CPU"
     )
     size = {"parameters": "2500000", "multiply_adds": "1250000000", "bytes": "2600000"}
-    return {"model": model, "set": group, "training": training} | figures | size
+    return {"model": model, "set": group, "split": "test", "training": training} | figures | size
 
 
 def test_a_network_has_one_line_for_both_test_sets():
@@ -41,6 +41,7 @@ def test_a_network_has_one_line_for_both_test_sets():
             network("b0", "people/mashup", "0.1"),
             network("b0", "people/mashup", "0.9"),
             network("b0", "people/portraits", "0.8"),
+            network("b0", "people/portraits", "0.5") | {"split": "val"},
             network("r18", "people/portraits", "0.7"),
         ]
     )

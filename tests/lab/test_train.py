@@ -14,12 +14,14 @@ import time
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from toys import as_toml
+from toys import as_toml, toy_tables
 
 from incognito.errors import LabError
-from incognito.lab import checkpoint, rows, sheet, train
+from incognito.lab import checkpoint, export, rows, sheet, train
 from incognito.lab.batches import draw
+from incognito.lab.begin import begin
 from incognito.lab.data import read_manifest
+from incognito.lab.nets import build
 from incognito.lab.ranks import Ranks
 from incognito.lab.recipe import Recipe
 
@@ -99,6 +101,53 @@ def test_hints_bring_the_features_near_the_teachers(tmp_path, toy_data, tables):
     assert all(torch.equal(mine[name], its[name]) for name in mine)
 
 
+def test_frozen_stages_stay_as_they_are(tmp_path, toy_data, tables):
+    """Weights and statistics; what comes after them learns."""
+    tables["network"] |= {"architecture": "unet", "encoder": "resnet18", "weights": "start.pth", "frozen_stages": 1}
+    source = build("unet", "resnet18", [16] * 5).encoder.state_dict()
+    torch.save(source, tmp_path / "start.pth")
+    best = train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "run")
+    now = weights(best)[0]
+    for name, value in source.items():
+        held = name.startswith(("conv1", "bn1", "layer1"))
+        if value.is_floating_point():
+            assert torch.equal(now[f"unet.encoder.{name}"], value) == held, name
+
+
+def test_what_cannot_be_meant_is_refused(tmp_path, toy_data, tables):
+    """Freezing what knows nothing; resuming and beginning at once; a folder's odds for a folder that is not there."""
+    recipe = Recipe.from_dict(tables)
+    with pytest.raises(LabError, match="leave one of them out"):
+        train.train(recipe, toy_data, tmp_path, tmp_path / "run", resume=True, begin=tmp_path / "last.pt")
+    tables["data"]["groups"] = {"people/nowhere": 2.0}
+    with pytest.raises(LabError, match=r"names people/nowhere; the training split has"):
+        train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "other")
+    tables["network"]["frozen_stages"] = 2
+    with pytest.raises(LabError, match="knows nothing"):
+        train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "third")
+
+
+def test_a_state_of_something_else_is_no_checkpoint(tmp_path, toy_data, recipe):
+    """Though PyTorch can read it."""
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pt")
+    with pytest.raises(LabError, match="no checkpoint of this trainer"):
+        train.train(recipe, toy_data, tmp_path, tmp_path / "run", begin=tmp_path / "other.pt")
+
+
+def test_the_hubs_scaling_goes_along_with_a_model(tmp_path):
+    """A stock U-Net with a gain and an offset, exported and begun from, has them again."""
+    tables = toy_tables()
+    tables["network"] |= {"architecture": "unet", "encoder": "resnet18"}
+    source = build("unet", "resnet18", tables["network"]["decoder"])
+    source.gain.fill_(2.0)
+    source.offset.fill_(0.25)
+    network = export.to_onnx(export.Deployed(source).eval(), 64, 64)
+    card = export.write_model(tmp_path / "net.onnx", network, (64, 64), ["before"], [])
+    start = begin(Recipe.from_dict(tables), tmp_path, card.path)
+    assert (start.net.gain.unique().tolist(), start.net.offset.unique().tolist()) == ([2.0], [0.25])
+    assert start.lineage == ["before"]
+
+
 def test_a_training_that_no_longer_improves_stops(tmp_path, toy_data, tables):
     """With no rate nothing changes: after two validations without a better one it ends."""
     tables["training"] |= {"phases": [{"pictures": 80, "size": [32, 32]}], "validate_every": 4, "stop_after": 2}
@@ -113,7 +162,7 @@ def test_a_training_that_no_longer_improves_stops(tmp_path, toy_data, tables):
 def test_a_loss_that_is_no_number_ends_the_training(tmp_path, toy_data, tables):
     """With the remedy, and the last checkpoint as it was."""
     tables["training"] |= {"encoder_rate": 1e30, "decoder_rate": 1e30, "warmup": 0, "clip": 1e30}
-    with pytest.raises(LabError, match=r"the loss is nan after .* lower the rates"):
+    with pytest.raises(LabError, match=r"the (loss|gradient) is (nan|inf) after .* lower the rates"):
         train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "run")
 
 

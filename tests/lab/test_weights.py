@@ -56,12 +56,12 @@ def test_smaller_weights_are_read_back_too(tmp_path):
 def test_calibration_changes_statistics_and_not_the_answer(x):
     """Batch norms that passed through have the batch's statistics, and give what they gave."""
     source = net("unet", "mobilenet_v2")
-    for module in source.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.reset_running_stats()
+    norms = [module for module in source.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
     with torch.no_grad():
         before = source(x)
-        weights.calibrate(source, x)
+        weights.calibrate(source, norms, x)
         after, training = source(x), source.train()(x)
     assert torch.allclose(before, after, atol=1e-3)
     assert torch.allclose(before, training, atol=1e-3)
@@ -87,6 +87,25 @@ def test_a_network_of_another_family_is_refused():
     """Too little of it fits."""
     with pytest.raises(LabError, match="another network's"):
         weights.grow(net("unet", "resnet18"), net("unet", "efficientnet-b0").state_dict(), Path("b0.pt"))
+
+
+def test_only_what_was_filled_waits_for_calibration(tmp_path):
+    """An encoder's norms pass through; those of the fresh decoder stay as they begin."""
+    source, target = net("unet", "mobilenet_v2"), build("unet", "mobilenet_v2", DECODER)
+    path = tmp_path / "source.onnx"
+    path.write_bytes(export.to_onnx(export.Deployed(source).eval(), 64, 64))
+    norms = weights.load_encoder(target, path)
+    encoder = [module for module in target.encoder.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert {id(norm) for norm in norms} == {id(norm) for norm in encoder}
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".onnx", ".pth"])
+def test_a_file_that_is_broken_is_one_line(tmp_path, suffix):
+    """Whatever its reader says."""
+    path = tmp_path / f"broken{suffix}"
+    path.write_bytes(b"no weights")
+    with pytest.raises(LabError, match="holds no weights that can be read"):
+        weights.load_encoder(build("light", "mobilenet_v2", DECODER), path)
 
 
 def test_gates_that_the_source_has_not_begin_open():

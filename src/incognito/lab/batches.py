@@ -36,7 +36,8 @@ def draw(recipe: Recipe, samples: list[Sample], seen: int, ranks: Ranks) -> Iter
 
 
 def _from_workers(pictures: Subset[Any], size: int, ranks: Ranks) -> Iterator[Batch]:
-    workers = 2 if ranks.device.type == "cpu" else min(16, os.cpu_count() or 1)
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes of this training on this machine
+    workers = 2 if ranks.device.type == "cpu" else max(2, min(8, (os.cpu_count() or 1) // beside))
     loader = DataLoader(
         pictures, size, num_workers=workers, multiprocessing_context=worker_processes(), worker_init_fn=_init_worker
     )
@@ -45,6 +46,10 @@ def _from_workers(pictures: Subset[Any], size: int, ranks: Ranks) -> Iterator[Ba
             yield to_tensors(batch, ranks.device)
     except LabError as error:  # a worker's, with its traceback for a message
         raise LabError(str(error).strip().splitlines()[-1].partition("LabError: ")[2] or str(error)) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise LabError("a process that draws pictures was killed; if memory ran out, close other programs") from error
 
 
 def worker_processes() -> BaseContext:

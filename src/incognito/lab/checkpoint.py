@@ -11,10 +11,13 @@ from incognito.errors import LabError
 from incognito.lab.recipe import Recipe
 
 State = dict[str, Any]
+KEYS = {"recipe", "network", "averaged", "optimiser", "seen", "minutes", "device", "lineage", "sources", "after"}
 
 
 def save(path: Path, state: State) -> None:
     """Write a checkpoint beside its place, then put it there at once."""
+    if not path.parent.is_dir():
+        raise LabError(f"{path.parent} is no directory; make it first or name another file")
     beside = path.with_suffix(".part")
     torch.save(state, beside)
     beside.replace(path)
@@ -23,13 +26,16 @@ def save(path: Path, state: State) -> None:
 def read(path: Path) -> State:
     """Read a checkpoint that this trainer wrote."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise LabError(
             f"{path} does not exist; name a checkpoint that lab train wrote, or train without --resume"
         ) from None
     except Exception as error:
         raise LabError(f"{path} is no checkpoint of this trainer ({type(error).__name__})") from error
+    if not isinstance(state, dict) or not state.keys() >= KEYS:
+        raise LabError(f"{path} is no checkpoint of this trainer; name a best.pt or last.pt that lab train wrote")
+    return state
 
 
 def lineage_of(state: State) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +26,7 @@ def train(
     data: Data,
     out: Out,
     backbones: Annotated[
-        Path, typer.Option(envvar="INCOGNITO_BACKBONES", help="The folder of the ImageNet arrays.")
+        Path, typer.Option(envvar="INCOGNITO_BACKBONES", help="The folder of the encoders' weights that recipes name.")
     ] = Path("../shared/backbones"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT/last.pt.")] = False,
     begin: Annotated[
@@ -42,9 +42,10 @@ def train(
         from incognito.lab.recipe import Recipe
     from incognito import progress
 
-    with progress.bar("training", "pictures") as move:
+    leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
+    with progress.bar("training", "pictures") if leads else nullcontext(lambda *_: None) as move:
         best = training.train(Recipe.read(recipe), data, backbones, out, resume, begin, move)
-    if os.environ.get("RANK", "0") == "0":
+    if leads:
         print(best)
 
 
@@ -82,6 +83,9 @@ def evaluate(
     from incognito.lab import evaluate as evaluation
     from incognito.lab import rows, sheet
 
+    _check_outputs(out, pictures, worst)
+    if worst:
+        sheet.check(worst)
     with progress.bar("evaluating", "pictures") as move:
         result = evaluation.evaluate(model, data, split, group, move)
     print(f"model {result.card.name}, {group}, split {split}, n {len(result.scored)}")
@@ -138,8 +142,9 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint that lab train wrote.")],
     out: Out,
     data: Annotated[
-        Path | None, typer.Option("--data", envvar="INCOGNITO_DATA", help="Measure the card's IoU on its test list.")
+        Path | None, typer.Option("--data", envvar="INCOGNITO_DATA", help="Measure the card's IoU on its test split.")
     ] = None,
+    group: Annotated[str, typer.Option(help="The folder of the pictures to measure on.")] = "people/portraits",
     weights: Annotated[str, typer.Option(help="float32, or smaller files: float16, int8.")] = "float32",
 ) -> None:
     """Make an ONNX model and its card of a checkpoint; refused where ONNX Runtime and PyTorch differ.
@@ -148,7 +153,7 @@ def export(
     """
     with _needing_lab():
         from incognito.lab import export as exporting
-    card = exporting.export(checkpoint, out, data, weights)
+    card = exporting.export(checkpoint, out, data, group, weights)
     print(f"{card.path}: {card.bytes / 1e6:.2f} MB")
 
 
@@ -166,8 +171,7 @@ def bench(
     from incognito.lab import rows
     from incognito.runtime import cores
 
-    if not out.parent.is_dir():
-        raise LabError(f"{out.parent} is no directory; make it first or name another file with -o")
+    _check_outputs(out)
     threads = threads or cores()
     row = benching.bench(model, threads)
     rows.append(out, row)
@@ -222,6 +226,13 @@ def gallery(
         written = galleries.make(out, models, clip, move)
     for path in written:
         print(path)
+
+
+def _check_outputs(*paths: Path | None) -> None:
+    """Refuse, before any work, what could not be written after it."""
+    for path in paths:
+        if path and not path.parent.is_dir():
+            raise LabError(f"{path.parent} is no directory; make it first or name another file")
 
 
 @contextmanager

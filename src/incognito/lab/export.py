@@ -16,7 +16,6 @@ from incognito.demo import portrait
 from incognito.errors import LabError
 from incognito.lab import checkpoint as checkpoints
 from incognito.lab.compact import compact
-from incognito.lab.data import read_manifest
 from incognito.lab.evaluate import evaluate
 from incognito.lab.recipe import Recipe
 from incognito.lab.train import make_network
@@ -28,26 +27,6 @@ TOLERANCE = 1e-4  # of alpha, between PyTorch and ONNX Runtime
 LOSS = 0.02  # of alpha on average, between PyTorch and ONNX Runtime with weights made smaller
 OPSET = 17
 LICENCE = "MIT for the weights; what they were trained on has terms of its own"
-TERMS = {  # of the sources that manifests name
-    "BSDS500": "research",
-    "CCP": "Clothing Co-Parsing, research",
-    "COCO": "Flickr photos, research",
-    "COCO 2017 subset": "annotations CC BY 4.0, Flickr photos",
-    "CelebAMask-HQ subset": "non-commercial research",
-    "FaceSynthetics sample": "non-commercial research",
-    "Houses-dataset": "research",
-    "PFCN/EG1800": "Shen et al. 2016, Flickr photos, research",
-    "Spatial-Pyramid-Matching-for-Scene-Classification": "SUN and scene photos, research",
-    "VITON": "non-commercial research",
-    "VOC": "PASCAL VOC 2012, research",
-    "VOC 2012 + SBD": "PASCAL VOC 2012 and SBD, research",
-    "efficientnet-lite0.pth": "ImageNet weights, Apache-2.0",
-    "efficientnet-lite2.pth": "ImageNet weights, Apache-2.0",
-    "fast": "this project's own, from ImageNet weights under Apache-2.0",
-    "imagenet-sample-images": "research",
-    "mAP": "research",
-    "mobilenet_v2_1.0.npz": "ImageNet weights, Apache-2.0",
-}
 
 
 class Deployed(nn.Module):
@@ -63,10 +42,16 @@ class Deployed(nn.Module):
         return torch.sigmoid(self.net(x))[:, 0]
 
 
-def export(checkpoint: Path, target: Path, data: Path | None = None, weights: str = "float32") -> Card:
+def export(
+    checkpoint: Path,
+    target: Path,
+    data: Path | None = None,
+    group: str = "people/portraits",
+    weights: str = "float32",
+) -> Card:
     """Write target (.onnx) and its card (.json beside it), with weights as "float32", "float16" or "int8".
 
-    With data, the folder that it was trained on, the card names its sources and says the IoU on its test list. Raises
+    With data, the card says the IoU on the photos of one group in its test split. Raises
     LabError where ONNX Runtime and PyTorch differ by more than TOLERANCE (of weights made smaller: more than LOSS on
     average); then nothing is written.
     """
@@ -74,7 +59,7 @@ def export(checkpoint: Path, target: Path, data: Path | None = None, weights: st
         raise LabError(f"{target} must end in .onnx and be in a folder that exists; name the model so")
     state = checkpoints.read(checkpoint)
     recipe = Recipe.from_dict(state["recipe"])
-    net = make_network(recipe, None)
+    net = make_network(recipe)
     net.load_state_dict(state["averaged"])
     deployed = Deployed(net).eval()
     height, width = recipe.training.phases[-1].size
@@ -82,20 +67,19 @@ def export(checkpoint: Path, target: Path, data: Path | None = None, weights: st
     lineage = [*checkpoints.lineage_of(state), f"exported, opset {OPSET}"]
     if weights != "float32":
         lineage.append(f"weights kept as {weights}")
-    sources = sources_of(recipe, data) if data else ["not recorded"]
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export.") as folder:
         path = Path(folder) / target.name
-        card = write_model(path, network, (height, width), lineage, sources)
+        card = write_model(path, network, (height, width), lineage, state["sources"])
         difference = disagreement(deployed, OnnxRuntime(card), (height, width)).max()
         if difference > TOLERANCE:
             raise LabError(f"ONNX Runtime and PyTorch differ by {difference:.1e}, over {TOLERANCE:g}; nothing written")
         if weights != "float32":
-            card = write_model(path, compact(network, weights), (height, width), lineage, sources)
+            card = write_model(path, compact(network, weights), (height, width), lineage, state["sources"])
             lost = disagreement(deployed, OnnxRuntime(card), (height, width)).mean()
             if lost > LOSS:
                 raise LabError(f"with {weights} weights alpha moves by {lost:.1e}, over {LOSS:g}; nothing written")
         if data is not None:
-            card = _measure(card, data)
+            card = _measure(card, data, group)
         for path in (card.path, card.path.with_suffix(".json")):
             path.replace(target.parent / path.name)
     return dataclasses.replace(card, folder=target.parent)
@@ -125,13 +109,6 @@ def disagreement(deployed: nn.Module, runtime: OnnxRuntime, size: tuple[int, int
     return np.stack(differences)
 
 
-def sources_of(recipe: Recipe, data: Path) -> list[str]:
-    """What a recipe learnt from, with the terms: its beginning, and the training split's sources."""
-    sources = {name for sample in read_manifest(data, "train") for name in sample.source.split("; ")}
-    names = sources | {recipe.network.weights, recipe.training.teacher} - {""}
-    return [f"{name} ({TERMS.get(name, 'terms not recorded')})" for name in sorted(names)]
-
-
 def write_model(path: Path, network: bytes, size: tuple[int, int], lineage: list[str], sources: list[str]) -> Card:
     """Write a deployed network of an input size (height, width), and its card beside it."""
     path.write_bytes(network)
@@ -159,9 +136,9 @@ def write_model(path: Path, network: bytes, size: tuple[int, int], lineage: list
     return card
 
 
-def _measure(card: Card, data: Path) -> Card:
-    """Put the figures on the EG1800 test list into the card."""
-    result = evaluate(card.path, data)
+def _measure(card: Card, data: Path, group: str) -> Card:
+    """Put the figures on a group's test split into the card."""
+    result = evaluate(card.path, data, group=group)
     figures = {name: round(result.mean(name), 4) for name in ("iou", "mean_iou", "boundary_f")}
     card = dataclasses.replace(card, measured=figures | {"n": len(result.scored)})
     card.write(card.path.with_suffix(".json"))

@@ -43,6 +43,7 @@ def write(
     """
     if out.exists():
         raise LabError(f"{out} exists; choose another folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
     samples = read_manifest(data, kinds=("photo", "empty"))
     drawn = [
         (Mashup(*split(samples, name), size, seed), name, k) for name, count in counts.items() for k in range(count)
@@ -63,8 +64,9 @@ def _write_one(root: Path, mashup: Mashup, name: str, index: int) -> dict[str, s
     picture, alpha = mashup[index]
     portrait, room = mashup.cast(index)
     image, mask = (f"{GROUP}/{name}-{index:05}.{kind}" for kind in ("webp", "png"))
-    cv2.imwrite(str(root / image), picture[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 95])
-    cv2.imwrite(str(root / mask), alpha)
+    for path, pixels in ((root / image, picture[..., ::-1]), (root / mask, alpha)):
+        _, data = cv2.imencode(path.suffix, pixels, [cv2.IMWRITE_WEBP_QUALITY, 95] if path.suffix == ".webp" else [])
+        path.write_bytes(np.asarray(data).tobytes())
     height, width = alpha.shape
     source = "; ".join(sorted({portrait.source, room.source}))
     values = [image, mask, "photo", name, str(width), str(height), "0", source]
@@ -185,4 +187,6 @@ def stand(figure: Figure, size: tuple[int, int], rng: np.random.Generator) -> St
         x = flush_left if figure.cut_left else flush_right
     sink = height * rng.uniform(0.0, 0.03)
     y = -scale * figure.top if figure.cut_top else height - scale * figure.bottom + sink
+    if not figure.cut_top:
+        y = max(y, -scale * figure.top + height * rng.uniform(0.0, 0.1))  # who is too tall keeps their head
     return Stand(scale, x, y)

@@ -40,11 +40,15 @@ def build(architecture: str, encoder: str, decoder: list[int], weights: str = ""
     return net
 
 
-def freeze(net: Any, stages: int) -> None:
-    """Hold the stem and the first stages as they are; their backward pass, the dearest, is saved."""
+def freeze(net: Any, stages: int) -> list[nn.Module]:
+    """Hold the stem and the first stages as they are; their backward pass, the dearest, is saved. Gives these parts.
+
+    Their batch norms must be put to rest, by eval(), after each train() of the network.
+    """
     held = [part for stage in net.stages()[: stages + 1] for part in stage] if stages else []
     for parameter in (p for part in held for p in part.parameters()):
         parameter.requires_grad_(False)
+    return held
 
 
 def check_size(height: int, width: int) -> None:

@@ -13,6 +13,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from incognito.errors import LabError
 from incognito.lab.machine import cpu
 
 T = TypeVar("T")
@@ -70,6 +71,8 @@ def joined() -> Iterator[Ranks]:
     count, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda", local) if on_gpu else torch.device("cpu")
+    if on_gpu and local >= torch.cuda.device_count():
+        raise LabError(f"there are {torch.cuda.device_count()} GPUs for more processes; lower --nproc-per-node")
     if on_gpu:
         torch.cuda.set_device(device)
     if count == 1:

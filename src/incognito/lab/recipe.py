@@ -26,7 +26,7 @@ class Network:
     architecture: str
     encoder: str
     decoder: list[int]
-    weights: str  # of the encoder: a file in the backbones' folder, "imagenet" for the hub's, or empty for none
+    weights: str  # of the encoder: a file in the backbones' folder, a shipped model, "imagenet" for the hub's, or empty
     frozen_stages: int
 
 
@@ -71,7 +71,7 @@ class Training:
     focal: float
     dice: float
     boundary: float
-    teacher: str  # whose features are hints: a file of MobileNetV2's convolutions in the backbones' folder, or empty
+    teacher: str  # whose features are hints: a file of MobileNetV2's convolutions, a shipped model, or empty
     hint: float  # what they weigh
     checkpoint_every: int
     validate_every: int
@@ -105,6 +105,8 @@ class Recipe:
             _make(Training, training, "[training]"),
         )
         _check_sense(recipe.training)
+        if recipe.network.architecture == "light" and recipe.network.weights == "imagenet":
+            raise LabError('the hub has no weights for the light networks; name a file, or weights = ""')
         return recipe
 
     @classmethod
@@ -155,6 +157,12 @@ def _check_sense(training: Training) -> None:
     for name in counts:
         if not getattr(training, name):
             raise LabError(f"{name} must be at least 1; see recipes/ for what others chose")
+    if not training.clip:
+        raise LabError("clip must be more than 0: at 0 nothing is learnt; 1 is a usual value")
+    if training.schedule == "plateau" and not training.patience:
+        raise LabError("a plateau schedule needs a patience of at least 1 validation")
+    if bool(training.teacher) != bool(training.hint):
+        raise LabError("teacher and hint go together: name a teacher and what its hints weigh, or neither")
     if not training.cross_entropy + training.focal + training.dice:
         raise LabError("one of the losses cross_entropy, focal and dice must weigh more than 0")
     for phase in training.phases:

@@ -41,6 +41,7 @@ def stage_table(measured: list[Row]) -> str:
 
 def network_table(measured: list[Row]) -> str:
     """The newest row of each network on each test set: its size, its figures, and the training it had, in Markdown."""
+    measured = [row for row in measured if row["split"] == "test"]
     newest = {(row["model"], row["set"]): row for row in measured}
     figures = [f"{name} {what}" for name in SETS.values() for what in ("IoU", "mIoU", "boundary F")]
     head = ["network", "M parameters", "G multiply-adds", "MB", *figures, "false person, %", "pictures", "minutes"]

@@ -28,6 +28,7 @@ class Scenes:
         self._empties = [s for s in samples if s.kind == "empty"]
         self._portraits = [s for s in samples if s.group == mashup.PORTRAITS]
         self._rooms = [s for s in samples if s.group == mashup.ROOMS]
+        self._groups = {s.group for s in samples}
         self._check(mixture)
         self._photo_odds = _odds([mixture.groups.get(s.group, 1.0) for s in self._photos])
         self._people_odds = _odds([1.0 if s.kind == "cutout" else 0.6 for s in self._people])
@@ -45,6 +46,10 @@ class Scenes:
         for kind, (there, what) in needs.items():
             if getattr(mixture, kind) and not there:
                 raise LabError(f"{kind} > 0 in [data] needs {what}, of which the training split has none")
+        unknown = mixture.groups.keys() - self._groups
+        if unknown:
+            known = ", ".join(sorted(self._groups))
+            raise LabError(f"[data.groups] names {', '.join(sorted(unknown))}; the training split has {known}")
         if not any(getattr(mixture, kind) for kind in needs):
             raise LabError(f"one of {', '.join(needs)} in [data] must be more than 0")
 

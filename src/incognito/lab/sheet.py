@@ -61,10 +61,15 @@ def read(path: Path) -> np.ndarray:
     return np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB))
 
 
+def check(path: Path) -> None:
+    """Refuse a name that is no image's."""
+    if path.suffix not in FORMATS:
+        raise LabError(f"{path} is no name for a sheet; end it in one of {', '.join(FORMATS)}")
+
+
 def write(path: Path, picture: np.ndarray) -> None:
     """Write a sheet as an image file of its name's format, beside its place first."""
-    done, data = cv2.imencode(path.suffix, picture[..., ::-1]) if path.suffix in FORMATS else (False, None)
-    if not done:
-        raise LabError(f"{path} is no name for a sheet; end it in one of {', '.join(FORMATS)}")
+    check(path)
+    _, data = cv2.imencode(path.suffix, picture[..., ::-1])
     with beside(path) as part:
         part.write_bytes(np.asarray(data).tobytes())

@@ -10,16 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from incognito import zoo
 from incognito.errors import LabError
 from incognito.lab import checkpoint, losses, nets, weights
 from incognito.lab.batches import Batch, draw
+from incognito.lab.begin import Beginning
+from incognito.lab.begin import begin as begin_with
 from incognito.lab.data import Sample, read_manifest
 from incognito.lab.journal import Journal
 from incognito.lab.ranks import Ranks, joined
 from incognito.lab.recipe import Recipe
 from incognito.lab.schedule import Progress, pace
 from incognito.lab.teacher import Apprentice
+from incognito.lab.terms import named
 from incognito.lab.validate import Validation, unseen, validate
 from incognito.timing import Stopwatch
 
@@ -42,12 +44,13 @@ def train(
     that an unbroken run would have had; with `begin` it starts from another training's averaged weights, or a model's.
     Under torchrun every process takes its share of each batch, and the first one validates and writes.
     """
+    if resume and begin is not None:
+        raise LabError("--resume goes on from OUT/last.pt, --from begins anew; leave one of them out")
     samples = read_manifest(data, "train", ("photo", "cutout", "empty"))
     judges = unseen(data, recipe.training.validate_on)
     with joined() as ranks:
         run = Run(recipe, backbones, out, ranks, resume, begin)
-        if run.folded and not run.seen:
-            run.calibrate(next(draw(recipe, samples, 0, Ranks(0, 1, ranks.device))))
+        run.prepare(samples)
         run.learn(draw(recipe, samples, run.seen, ranks), judges, on_batch)
     return out / BEST
 
@@ -60,21 +63,16 @@ class Run:
     ) -> None:
         self.recipe, self.out, self.ranks = recipe, out, ranks
         self.seen, self.progress, self._minutes_before = 0, Progress(), 0.0
-        self.lineage: list[str] = []  # of the training that this one began from
         torch.manual_seed(recipe.training.seed)
-        self.net = make_network(recipe, backbones if not resume else None).to(ranks.device)
-        if begin is not None and not resume:
-            self.lineage = begin_from(self.net, begin)
-        self.folded = begins_folded(recipe, begin)
-        self.averaged = make_network(recipe, None).to(ranks.device).requires_grad_(False).eval()
+        self._start = Beginning(make_network(recipe)) if resume else begin_with(recipe, backbones, begin)
+        self.net = self._start.net.to(memory_format=torch.channels_last)
+        self._held = nets.freeze(self.net, recipe.network.frozen_stages)
+        self._learner = with_teacher(self.net, recipe, backbones).to(ranks.device)
+        self.averaged = make_network(recipe).to(ranks.device).requires_grad_(False).eval()
         self.averaged.load_state_dict(self.net.state_dict())
-        teacher = recipe.training.teacher
-        self._learner = (
-            Apprentice(self.net, weights.locate(teacher, backbones)).to(ranks.device) if teacher else self.net
-        )
         self.optimiser = self._optimiser()
+        self._shared: nn.Module = self._learner
         self._open(resume)
-        self._shared = ranks.share(self._learner)
         self._watch = Stopwatch()
         self._journal = Journal(out, self.seen) if ranks.leads else None
 
@@ -85,10 +83,15 @@ class Run:
         given_up = 0 < training.stop_after <= self.progress.waited
         return given_up or self.seen >= training.pictures
 
-    def calibrate(self, batch: Batch) -> None:
-        """Give batch norms that were filled from folded weights the statistics of a batch."""
-        weights.calibrate(self.net, batch[0])
-        self.averaged.load_state_dict(self.net.state_dict())
+    def prepare(self, samples: list[Sample]) -> None:
+        """Note what is learnt from; give norms that pass through the statistics of the first batch; join the ranks."""
+        if not self.seen:
+            self._start.sources = sorted({*self._start.sources, *named({sample.source for sample in samples})})
+        if self._start.norms:
+            first = next(draw(self.recipe, samples, 0, Ranks(0, 1, self.ranks.device)))
+            weights.calibrate(self.net, self._start.norms, first[0])
+            self.averaged.load_state_dict(self.net.state_dict())
+        self._shared = self.ranks.share(self._learner)
 
     def learn(
         self, batches: Iterator[Batch], judges: list[Sample], on_batch: Callable[[int, int | None], None]
@@ -110,29 +113,35 @@ class Run:
         """Learn from one batch and return its loss, the mean over all processes."""
         try:
             loss = self._forward(batch)
+            mean = self._finite(self.ranks.mean(loss.item()), "loss")
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.training.clip)
+            self._finite(norm.item(), "gradient")
+            rate = self._set_rates()
+            self.optimiser.step()
         except (RuntimeError, MemoryError) as error:
             raise _explained(error, batch) from error
-        nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.training.clip)
-        rate = self._set_rates()
-        self.optimiser.step()
         self.seen += len(batch[0]) * self.ranks.count
         self._average()
-        mean = self.ranks.mean(loss.item())
         if self._journal:
             self._journal.step(self.seen, mean, rate)
         return mean
 
     def _forward(self, batch: Batch) -> Tensor:
         picture, alpha, valid, band = batch
+        self._shared.train()
+        for part in self._held:
+            part.eval()
         with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=self.recipe.training.bf16):
-            answer = self._shared.train()(picture)
+            answer = self._shared(picture)
         logits, distance = answer if isinstance(answer, tuple) else (answer, 0.0)
-        loss = losses.total(logits, alpha, valid, band, self.recipe.training) + self.recipe.training.hint * distance
-        if not math.isfinite(loss.item()):
-            raise LabError(f"the loss is {loss.item()} after {self.seen} pictures; lower the rates in the recipe")
-        return loss
+        return losses.total(logits, alpha, valid, band, self.recipe.training) + self.recipe.training.hint * distance
+
+    def _finite(self, value: float, name: str) -> float:
+        if not math.isfinite(value):
+            raise LabError(f"the {name} is {value} after {self.seen} pictures; lower the rates in the recipe")
+        return value
 
     def _set_rates(self) -> float:
         share = pace(self.recipe.training, self.seen, self.progress)
@@ -186,7 +195,8 @@ class Run:
         self.averaged.load_state_dict(state["averaged"])
         self._learner.load_state_dict(state["learner"], strict=False)
         self.optimiser.load_state_dict(state["optimiser"])
-        self.seen, self.progress, self.lineage = state["seen"], Progress(**state["progress"]), state["lineage"]
+        self.seen, self.progress = state["seen"], Progress(**state["progress"])
+        self._start.lineage, self._start.sources = state["lineage"], state["sources"]
         self._minutes_before = state["minutes"]
 
     def _save(self, name: str) -> None:
@@ -205,19 +215,16 @@ class Run:
             "minutes": self._minutes_before + self._watch.elapsed / 60,
             "device": self.ranks.describe(),
             "progress": {"best": progress.best, "waited": progress.waited, "cuts": progress.cuts},
-            "lineage": self.lineage,
+            "lineage": self._start.lineage,
+            "sources": self._start.sources,
             "after": [],  # what was done to the weights since
         }
 
 
-def make_network(recipe: Recipe, backbones: Path | None) -> Any:
-    """Build a recipe's network; with `backbones`, fill its encoder as the recipe says, from a file in that folder."""
+def make_network(recipe: Recipe) -> Any:
+    """Build a recipe's network, not filled yet."""
     network = recipe.network
-    start = network.weights if backbones is not None else ""
-    net = nets.build(network.architecture, network.encoder, network.decoder, start if start == weights.HUB else "")
-    if backbones is not None and start and start != weights.HUB:
-        weights.load_encoder(net, weights.locate(start, backbones))
-    nets.freeze(net, network.frozen_stages)
+    net = nets.build(network.architecture, network.encoder, network.decoder)
     return net.to(memory_format=torch.channels_last)
 
 
@@ -225,28 +232,6 @@ def with_teacher(net: Any, recipe: Recipe, backbones: Path) -> Any:
     """Put the recipe's teacher beside a network, where it has one."""
     teacher = recipe.training.teacher
     return Apprentice(net, weights.locate(teacher, backbones)) if teacher else net
-
-
-def begins_folded(recipe: Recipe, begin: Path | None) -> bool:
-    """Whether a training begins from weights that have no batch norms."""
-    start = recipe.network.weights
-    return is_model(begin) if begin else is_model(Path(start)) or start.endswith(".npz")
-
-
-def is_model(path: Path) -> bool:
-    """Whether a path is an .onnx, or a shipped model's name."""
-    return path.suffix == ".onnx" or str(path) in [card.name for card in zoo.models()]
-
-
-def begin_from(net: Any, path: Path) -> list[str]:
-    """Fill a network from a checkpoint, also a shallower relative's, or from a model; gives the source's lineage."""
-    if is_model(path):
-        card = zoo.find(path)
-        weights.fill(net, weights.read_folded(card.path), card.path)
-        return card.lineage
-    earlier = checkpoint.read(path)
-    weights.grow(net, earlier["averaged"], path)
-    return checkpoint.lineage_of(earlier)
 
 
 def _explained(error: Exception, batch: Batch) -> Exception:

@@ -7,6 +7,8 @@ each convolution's batch norm is made to pass through what it gets, plus the bia
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -34,13 +36,17 @@ def locate(name: str, backbones: Path) -> Path:
     return path
 
 
-def load_encoder(net: Any, path: Path) -> None:
-    """Fill a network's encoder from a file: .npz (w<i>, b<i>), .onnx, or a PyTorch state by name (.pth, .pt)."""
+def load_encoder(net: Any, path: Path) -> list[nn.BatchNorm2d]:
+    """Fill a network's encoder from a file: .npz (w<i>, b<i>), .onnx, or a PyTorch state by name (.pth, .pt).
+
+    Gives the batch norms that now pass through and wait for calibration.
+    """
     if is_folded(path):
-        fill(net.encoder, read_folded(path), path)
-        return
-    state = torch.load(path, map_location="cpu", weights_only=True)
+        return fill(net.encoder, read_folded(path), path)
+    with _one_line(path):
+        state = torch.load(path, map_location="cpu", weights_only=True)
     grow(net.encoder, state, path)
+    return []
 
 
 def is_folded(path: Path) -> bool:
@@ -50,7 +56,24 @@ def is_folded(path: Path) -> bool:
 
 def read_folded(path: Path) -> Folded:
     """Read the convolutions of an .npz of w<i> and b<i>, or of an .onnx, in order of execution."""
-    return _read_onnx(path) if path.suffix == ".onnx" else _read_arrays(path)
+    with _one_line(path):
+        return _read_onnx(path) if path.suffix == ".onnx" else _read_arrays(path)
+
+
+def read_scaling(path: Path) -> dict[str, np.ndarray]:
+    """The gain and the offset of an .onnx that was exported from a stock U-Net; nothing of other models."""
+    arrays = restored(onnx.load(path))
+    names = {name: f"net.{name}" for name in ("gain", "offset")}
+    return {name: arrays[stored] for name, stored in names.items() if stored in arrays}
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """Say in one line what no reader could make sense of."""
+    try:
+        yield
+    except Exception as error:
+        raise LabError(f"{path} holds no weights that can be read ({type(error).__name__}); see --help") from error
 
 
 def _read_arrays(path: Path) -> Folded:
@@ -67,21 +90,23 @@ def _read_onnx(path: Path) -> Folded:
 
 
 @torch.no_grad()
-def fill(part: nn.Module, folded: Folded, path: Path) -> None:
-    """Fill a network, or its encoder, with convolutions in order of execution.
+def fill(part: nn.Module, folded: Folded, path: Path) -> list[nn.BatchNorm2d]:
+    """Fill a network, or its encoder, with convolutions in order of execution; gives the norms that now pass through.
 
     Those beyond the part's last, such as a classifier's or a decoder's, are left out; nine in ten of the part's must
     fit, and after the first that does not (a last layer that the source has not), the rest keep their beginning.
     """
     layers = executed(part)
-    fitting = 0
+    fitting, norms = 0, []
     for (layer, norm), pair in zip_longest(layers, folded[: len(layers)], fillvalue=None):  # type: ignore[misc]
         if pair is None or pair[0].shape != tuple(layer.weight.shape):
             break
         _fill_one(layer, norm, *pair)
         fitting += 1
+        norms += [norm] if norm else []
     if fitting < 0.9 * len(layers):
         raise LabError(f"{path} fits {fitting} of the encoder's {len(layers)} convolutions; it is another network's")
+    return norms
 
 
 def _fill_one(layer: nn.Conv2d, norm: nn.BatchNorm2d | None, weight: np.ndarray, bias: np.ndarray | None) -> None:
@@ -116,8 +141,8 @@ def executed(part: nn.Module) -> list[tuple[nn.Conv2d, nn.BatchNorm2d | None]]:
 
 
 @torch.no_grad()
-def calibrate(net: nn.Module, picture: Tensor) -> None:
-    """Give pass-through batch norms the statistics of a batch (N, 3, h, w), without a change of what they give.
+def calibrate(net: nn.Module, norms: list[nn.BatchNorm2d], picture: Tensor) -> None:
+    """Give norms that pass through the statistics of a batch (N, 3, h, w), without a change of what they give.
 
     Filled from folded arrays, a batch norm has mean 0 and variance 1; in training it would divide the features by their
     own spread at the first step. With their spread for its scale, and their mean in its bias, it gives them back.
@@ -134,7 +159,7 @@ def calibrate(net: nn.Module, picture: Tensor) -> None:
         norm.weight.copy_(scale * (variance + norm.eps).sqrt())
         norm.bias.copy_(shift + mean * scale)
 
-    hooks = [m.register_forward_pre_hook(settle) for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(settle) for norm in norms]
     net.eval()(picture)
     for hook in hooks:
         hook.remove()
