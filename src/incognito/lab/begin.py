@@ -28,6 +28,13 @@ class Beginning:
 
 def begin(recipe: Recipe, backbones: Path, path: Path | None) -> Beginning:
     """Build a recipe's network and fill it from `path`, a checkpoint or a model, or else its encoder as it says."""
+    start = _fill(recipe, backbones, path)
+    if recipe.training.teacher:
+        start.sources += origin(weights.locate(recipe.training.teacher, backbones))[1]
+    return start
+
+
+def _fill(recipe: Recipe, backbones: Path, path: Path | None) -> Beginning:
     network = recipe.network
     if network.frozen_stages and not (path or network.weights):
         raise LabError("frozen_stages would hold an encoder that knows nothing; begin with --from, or name weights")
@@ -50,7 +57,7 @@ def origin(path: Path) -> tuple[list[str], list[str]]:
     """The lineage and the sources of weights in a file: of its card, where it has one."""
     if path.with_suffix(".json").is_file():
         card = zoo.find(path)
-        return card.lineage, card.training_data
+        return card.lineage, [*card.training_data]
     return [], named({path.name})
 
 
@@ -64,7 +71,7 @@ def _from_model(net: Any, path: Path) -> Beginning:
     card = zoo.find(path)
     norms = weights.fill(net, weights.read_folded(card.path), card.path)
     _scale_like(net, card.path)
-    return Beginning(net, card.lineage, card.training_data, norms)
+    return Beginning(net, card.lineage, [*card.training_data], norms)
 
 
 @torch.no_grad()
@@ -77,4 +84,4 @@ def _scale_like(net: Any, path: Path) -> None:
 def _from_training(net: Any, path: Path) -> Beginning:
     state = checkpoint.read(path)
     weights.grow(net, state["averaged"], path)
-    return Beginning(net, checkpoint.lineage_of(state), state["sources"])
+    return Beginning(net, checkpoint.lineage_of(state), [*state["sources"]])
