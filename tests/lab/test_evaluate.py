@@ -72,6 +72,24 @@ def test_costs_are_counted_by_hand(tmp_path):
     assert cost.cost(path) == cost.Cost(8 * 3 * 9 + 8, 8 * 8 * 8 * 27)
 
 
+def test_sizes_that_the_graph_computes_are_counted_too(tmp_path):
+    """Padding as EfficientNet has it: every convolution of the network adds to the sum."""
+    import torch
+
+    from incognito.lab import export
+    from incognito.lab.nets import build
+
+    net = build("unet", "efficientnet-b0", [16] * 5).eval()
+    path = tmp_path / "b0.onnx"
+    path.write_bytes(export.to_onnx(export.Deployed(net), 64, 64))
+    counted = []
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(lambda m, _, out: counted.append(out.numel() * m.weight[0].numel()))
+    net(torch.zeros(1, 3, 64, 64))
+    assert cost.cost(path).multiply_adds == sum(counted) > 0
+
+
 @pytest.mark.parametrize(("kind", "share", "moves"), [("float16", 0.55, 1e-3), ("int8", 0.35, 0.02)])
 def test_smaller_weights_give_nearly_the_same_alpha(portrait, tmp_path, kind, share, moves):
     """The file shrinks, the model's answer hardly moves, and its cost is counted as before."""

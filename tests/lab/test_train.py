@@ -151,7 +151,13 @@ def test_the_hubs_scaling_goes_along_with_a_model(tmp_path):
 def test_a_training_that_no_longer_improves_stops(tmp_path, toy_data, tables):
     """With no rate nothing changes: after two validations without a better one it ends."""
     tables["training"] |= {"phases": [{"pictures": 80, "size": [32, 32]}], "validate_every": 4, "stop_after": 2}
-    tables["training"] |= {"encoder_rate": 0.0, "decoder_rate": 0.0, "optimiser": "adam", "schedule": "plateau", "patience": 1}
+    tables["training"] |= {
+        "encoder_rate": 0.0,
+        "decoder_rate": 0.0,
+        "optimiser": "adam",
+        "schedule": "plateau",
+        "patience": 1,
+    }
     tables["network"] |= {"encoder": "mobilenet_v2"}
     train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "run")
     state = checkpoint.read(tmp_path / "run" / "last.pt")

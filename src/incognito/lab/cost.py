@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import onnx
+import onnxruntime
 
+from incognito.lab.compact import restored
+
+KINDS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 Shapes = dict[str, list[int]]
 
 
@@ -21,14 +26,15 @@ class Cost:
 
 def cost(path: Path) -> Cost:
     """Count an ONNX model of fixed size: its convolutions and matrix products; the rest weighs next to nothing."""
-    model = onnx.shape_inference.infer_shapes(onnx.load(path))
-    shapes = _shapes(model.graph)
+    model = onnx.load(path)
+    nodes = [node for node in model.graph.node if node.op_type in KINDS]
+    shapes = _shapes(model, {name for node in nodes for name in (*node.input, *node.output)})
     parameters = multiply_adds = 0
-    for node in model.graph.node:
-        if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
-            weight = shapes[node.input[1]]
-            parameters += sum(prod(shapes[name]) for name in node.input[1:3])
-            multiply_adds += _multiply_adds(node.op_type, weight, shapes[node.input[0]], shapes[node.output[0]])
+    for node in nodes:
+        parameters += sum(prod(shapes[name]) for name in node.input[1:3])
+        multiply_adds += _multiply_adds(
+            node.op_type, *(shapes[n] for n in (node.input[1], node.input[0], node.output[0]))
+        )
     return Cost(parameters, multiply_adds)
 
 
@@ -40,7 +46,14 @@ def _multiply_adds(kind: str, weight: list[int], given: list[int], got: list[int
     return prod(got) * given[-1]
 
 
-def _shapes(graph: onnx.GraphProto) -> Shapes:
-    values = [*graph.input, *graph.value_info, *graph.output]
-    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in values}
-    return shapes | {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+def _shapes(model: onnx.ModelProto, names: set[str]) -> Shapes:
+    """The shapes of tensors, as seen in a run on a blank picture: sizes computed in the graph defeat shape inference."""
+    arrays = restored(model)
+    asked = sorted(names - arrays.keys())
+    there = {output.name for output in model.graph.output}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in asked if name not in there)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    given = session.get_inputs()[0]
+    blank = np.zeros(given.shape, np.uint8 if given.type == "tensor(uint8)" else np.float32)
+    seen = zip(asked, session.run(asked, {given.name: blank}), strict=True)
+    return {name: list(array.shape) for name, array in [*arrays.items(), *seen]}
