@@ -47,7 +47,7 @@ def _multiply_adds(kind: str, weight: list[int], given: list[int], got: list[int
 
 
 def _shapes(model: onnx.ModelProto, names: set[str]) -> Shapes:
-    """The shapes of tensors, as seen in a run on a blank picture: sizes computed in the graph defeat shape inference."""
+    """The shapes of tensors, seen in a run on a blank picture: sizes that a graph computes defeat shape inference."""
     arrays = restored(model)
     asked = sorted(names - arrays.keys())
     there = {output.name for output in model.graph.output}
