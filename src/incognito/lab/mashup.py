@@ -22,14 +22,9 @@ from incognito.runtime import cores
 
 PORTRAITS, ROOMS = "people/portraits", "empty/rooms"
 GROUP = "people/mashup"
-COUNTS = {"train": 10_000, "val": 1_500, "test": 1_500}
 SHEET, SHOWN = "contact-sheet.jpg", 48
 OnPicture = Callable[[int, int | None], None]
-SIDES_AT = {
-    "whole": (0.42, 0.58),
-    "left": (0.2, 0.4),
-    "right": (0.6, 0.8),
-}  # of the width: a figure's middle
+SIDES_AT = {"whole": (0.42, 0.58), "left": (0.2, 0.4), "right": (0.6, 0.8)}  # a figure's middle, of the width
 SIDES = tuple(SIDES_AT)
 Layers = tuple[np.ndarray, np.ndarray]  # a picture RGB uint8 (h, w, 3), its alpha uint8 (h, w)
 
@@ -45,9 +40,8 @@ def write(
         raise LabError(f"{out} exists; choose another folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     samples = read_manifest(data, kinds=("photo", "empty"))
-    drawn = [
-        (Mashup(*split(samples, name), size, seed), name, k) for name, count in counts.items() for k in range(count)
-    ]
+    sets = {name: Mashup(*split(samples, name), size, seed) for name in counts}
+    drawn = [(sets[name], name, index) for name, count in counts.items() for index in range(count)]
     with folder_beside(out) as part:
         (part / GROUP).mkdir(parents=True)
         with ThreadPoolExecutor(cores()) as pool:
