@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "incognito"
 
 LAYERS = [  # each may import from those above it only
-    {"errors", "timing", "header"},
+    {"errors", "timing", "header", "machine"},
     {"extent", "frame", "output", "progress", "sound", "zoo"},
     {"photo", "refine", "runtime", "video"},
     {"background", "segment"},
@@ -27,7 +27,7 @@ LAYERS = [  # each may import from those above it only
     {"cli"},
     {"__init__", "__main__"},
 ]
-HEAVY = {"av", "cv2", "onnxruntime", "numpy", "rich.progress", "torch"}
+HEAVY = {"av", "cv2", "onnxruntime", "openvino", "numpy", "rich.progress", "torch"}
 
 
 def imports_of(path: Path) -> set[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,13 +24,13 @@ class Runtime(Protocol):
 class OnnxRuntime:
     """A network on ONNX Runtime's CPU provider, on exactly the threads that were asked for."""
 
+    name = "onnxruntime"
+
     def __init__(self, card: Card, threads: int | None = None) -> None:
         import onnxruntime
 
-        if threads is not None and not 1 <= threads <= cores():
-            raise UsageError(f"{threads} threads were asked for; here there can be 1 to {cores()}")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or cores()
+        options.intra_op_num_threads = _allowed(threads)
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # errors reach the user as one line, from here
         network = card.load()
@@ -37,7 +39,9 @@ class OnnxRuntime:
         except Exception as error:  # ONNX Runtime's own errors have no common base
             raise ModelError(f"{card.path} cannot be run ({first_line(error)}); install the model again") from None
         self._path = card.path
-        self._check(card)
+        tensor = self._session.get_inputs()[0]
+        self._input = tensor.name
+        _check(card, tensor.type[len("tensor(") : -1], tensor.shape)
 
     def run(self, tensor: np.ndarray) -> np.ndarray:
         """Run one input and return the first output, float32 (h, w)."""
@@ -46,18 +50,54 @@ class OnnxRuntime:
         except Exception as error:
             raise ModelError(f"{self._path} cannot be run ({first_line(error)}); mend the model or its card") from None
 
-    def _check(self, card: Card) -> None:
-        """Refuse a graph whose input is not what the card says."""
-        tensor = self._session.get_inputs()[0]
-        self._input = tensor.name
-        height, width = card.size
-        shape = [1, height, width, 3] if card.layout == "NHWC" else [1, 3, height, width]
-        kind = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}[card.dtype]
-        fits = all(got == want or not isinstance(got, int) for got, want in zip(tensor.shape, shape, strict=False))
-        if tensor.type != kind or len(tensor.shape) != 4 or not fits:
-            raise ModelError(
-                f"{card.path} takes {tensor.type} {tensor.shape}, its card says {kind} {shape}; mend the card"
+
+class OpenVinoRuntime:
+    """A network on OpenVINO's CPU plugin (extra [openvino]), on exactly the threads that were asked for.
+
+    `precision` is what float32 networks are computed in: "f32", or "bf16" where the CPU has it.
+    """
+
+    name = "openvino"
+
+    def __init__(self, card: Card, threads: int | None = None, precision: str = "f32") -> None:
+        if not is_installed(self.name):
+            raise UsageError(
+                "OpenVINO was asked for; this installation has none. pip install 'incognito[openvino]', "
+                "or choose onnxruntime"
             )
+        import openvino
+
+        settings = {
+            "INFERENCE_NUM_THREADS": _allowed(threads),
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": precision,
+        }
+        network = card.load()
+        try:
+            core = openvino.Core()
+            self._check_precision(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+            model = core.compile_model(core.read_model(network), "CPU", settings)
+        except RuntimeError as error:
+            raise ModelError(f"{card.path} cannot be run ({_reason(error)}); choose onnxruntime") from None
+        tensor = model.inputs[0]
+        kinds = {"u8": "uint8", "f32": "float"}
+        shape = [side.get_length() if side.is_static else None for side in tensor.get_partial_shape()]
+        _check(card, kinds.get(tensor.element_type.get_type_name(), "another type"), shape)
+        self._path = card.path
+        self._request = model.create_infer_request()
+
+    def run(self, tensor: np.ndarray) -> np.ndarray:
+        """Run one input and return the first output, float32 (h, w)."""
+        try:
+            return np.array(self._request.infer([tensor])[0], copy=True).squeeze()
+        except RuntimeError as error:
+            raise ModelError(f"{self._path} cannot be run ({_reason(error)}); choose onnxruntime") from None
+
+    @staticmethod
+    def _check_precision(precision: str, there: list[str]) -> None:
+        if precision == "bf16" and "BF16" not in there:
+            raise UsageError("bf16 was asked for; this CPU has none. Choose f32")
 
 
 class ConstantRuntime:
@@ -74,3 +114,48 @@ class ConstantRuntime:
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def installed() -> list[str]:
+    """The names of the runtimes that can be used here, the default first."""
+    return [name for name in RUNTIMES if is_installed(name)]
+
+
+def is_installed(name: str) -> bool:
+    """Whether a runtime's package is there; it is not loaded."""
+    return importlib.util.find_spec(name) is not None
+
+
+def open_runtime(card: Card, threads: int | None = None, name: str = OnnxRuntime.name) -> Runtime:
+    """Load a card's network on a runtime by its name; raises UsageError where that is not known or not installed."""
+    if name not in RUNTIMES:
+        raise UsageError(f"there is no runtime {name!r}; choose one of {', '.join(RUNTIMES)}")
+    return RUNTIMES[name](card, threads)
+
+
+def _allowed(threads: int | None) -> int:
+    if threads is not None and not 1 <= threads <= cores():
+        raise UsageError(f"{threads} threads were asked for; here there can be 1 to {cores()}")
+    return threads or cores()
+
+
+def _check(card: Card, kind: str, shape: list[Any]) -> None:
+    """Refuse a graph whose input is not what the card says."""
+    height, width = card.size
+    wanted = [1, height, width, 3] if card.layout == "NHWC" else [1, 3, height, width]
+    fits = all(got == want or not isinstance(got, int) for got, want in zip(shape, wanted, strict=False))
+    said = {"uint8": "uint8", "float32": "float"}[card.dtype]
+    if kind != said or len(shape) != 4 or not fits:
+        raise ModelError(f"{card.path} takes {kind} {shape}, its card says {said} {wanted}; mend the card")
+
+
+def _reason(error: Exception) -> str:
+    """The last line of OpenVINO's error, which says what was wrong; those before it say where in its source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:160] if lines else type(error).__name__
+
+
+RUNTIMES: dict[str, Callable[[Card, int | None], Runtime]] = {
+    OnnxRuntime.name: OnnxRuntime,
+    OpenVinoRuntime.name: OpenVinoRuntime,
+}

@@ -7,8 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from incognito import demo, zoo
-from incognito.lab.machine import commit, cpu
 from incognito.lab.rows import Row
+from incognito.lab.source import commit
+from incognito.machine import cpu
 
 STAGES = ("decode", "segment", "refine", "composite", "encode")
 

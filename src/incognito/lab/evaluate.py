@@ -13,8 +13,8 @@ from incognito.errors import LabError
 from incognito.lab import metrics
 from incognito.lab.augment import resize
 from incognito.lab.data import Sample, read_manifest
-from incognito.lab.machine import commit
 from incognito.lab.rows import Row
+from incognito.lab.source import commit
 from incognito.segment import Segmenter
 
 FIGURES = ("iou", "mean_iou", "f_score", "boundary_f", "mad")

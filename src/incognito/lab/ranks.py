@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from incognito.errors import LabError
-from incognito.lab.machine import cpu
+from incognito.machine import cpu
 
 T = TypeVar("T")
 
