@@ -31,11 +31,12 @@ def draw(recipe: Recipe, samples: list[Sample], seen: int, ranks: Ranks) -> Iter
         end = start + phase.pictures
         scenes = Scenes(samples, recipe.data, (phase.size[0], phase.size[1]), training.seed, training.pictures)
         numbers = range(max(start, seen), end)[ranks.rank :: ranks.count]
-        yield from _from_workers(Subset(scenes, numbers), training.batch // ranks.count, ranks)  # type: ignore[arg-type]
+        yield from from_workers(Subset(scenes, numbers), training.batch // ranks.count, ranks)  # type: ignore[arg-type]
         start = end
 
 
-def _from_workers(pictures: Subset[Any], size: int, ranks: Ranks) -> Iterator[Batch]:
+def from_workers(pictures: Subset[Any], size: int, ranks: Ranks) -> Iterator[Batch]:
+    """Give batches of so many pictures, drawn by processes of their own."""
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes of this training on this machine
     workers = 2 if ranks.device.type == "cpu" else max(2, min(8, (os.cpu_count() or 1) // beside))
     loader = DataLoader(
