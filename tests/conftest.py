@@ -13,7 +13,7 @@ import pytest
 from making import toy_card
 from onnx import TensorProto, helper
 
-from incognito import cli
+from incognito import cli, runtime, zoo
 from incognito.segment import Segmenter
 
 
@@ -25,10 +25,16 @@ def portrait() -> np.ndarray:
     return astronaut()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One cache for all tests, so that none writes into the user's, and a choice is made once."""
+    os.environ["INCOGNITO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def segmenter() -> Segmenter:
-    """The shipped default model."""
-    return Segmenter("fast")
+    """The shipped default model's base, whatever would be chosen here."""
+    return Segmenter(zoo.find("fast").path)
 
 
 @pytest.fixture
@@ -89,3 +95,13 @@ def toy_model(tmp_path: Path) -> Path:
     path.write_bytes(network)
     toy_card(network).write(tmp_path / "toy.json")
     return path
+
+
+@pytest.fixture
+def toys(toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A zoo that ships one model, toy, whose IoU is 0.9500; a cache of its own; ONNX Runtime alone."""
+    toy_card(toy_model.read_bytes(), measured={"iou": 0.95}).write(tmp_path / "toy.json")
+    monkeypatch.setattr(zoo, "SHIPPED", tmp_path)
+    monkeypatch.setattr(runtime, "installed", lambda: ["onnxruntime"])
+    monkeypatch.setenv("INCOGNITO_CACHE", str(tmp_path / "cache"))
+    return tmp_path

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import av
 import numpy as np
+import onnx
+from onnx import numpy_helper
 
 from incognito.zoo import Card
 
@@ -21,6 +23,17 @@ def toy_card(network: bytes, **changes: object) -> Card:
         "lineage": [],
     }  # fmt: skip
     return Card(**(fields | changes))
+
+
+def add_variant(folder: Path, most: float = 255.0, precision: str = "int8", **measured: float) -> None:
+    """Put a variant beside the toy model: its alpha is red over `most`."""
+    model = onnx.load(folder / "toy.onnx")
+    model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.float32(most), "most"))
+    model.doc_string = precision
+    network = model.SerializeToString()
+    file = folder / f"toy.{precision}.onnx"
+    file.write_bytes(network)
+    toy_card(network, file=file.name, precision=precision, measured=measured).write(file.with_suffix(".json"))
 
 
 def write_film(

@@ -18,7 +18,9 @@ SOURCE = ROOT / "src" / "incognito"
 LAYERS = [  # each may import from those above it only
     {"errors", "timing", "header", "machine"},
     {"extent", "frame", "output", "progress", "sound", "zoo"},
-    {"photo", "refine", "runtime", "video"},
+    {"cache", "photo", "refine", "runtime", "video"},
+    {"network"},
+    {"choice"},
     {"background", "segment"},
     {"composite"},
     {"api", "pipeline"},

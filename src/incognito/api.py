@@ -26,10 +26,12 @@ def remove(image: Any, background: str | Path = "blur", model: str | Path = "fas
     behind = backgrounds.parse(background)
     frame = Frame.of(image)
     card = zoo.find(model)
-    return compose(frame, _segmenter(card.path.absolute(), card.sha256)(frame), behind)
+    named = str(model) if zoo.is_name(model) else card.path.absolute()
+    files = tuple(each.sha256 for each in zoo.variants(card))
+    return compose(frame, _segmenter(named, files)(frame), behind)
 
 
 @lru_cache(maxsize=2)
-def _segmenter(path: Path, sha256: str) -> Segmenter:
-    """Keep a model loaded from one picture to the next, as long as its file is the same."""
-    return Segmenter(path)
+def _segmenter(model: str | Path, files: tuple[str, ...]) -> Segmenter:
+    """Keep a model loaded from one picture to the next, as long as its files, by their SHA-256, are the same."""
+    return Segmenter(model)

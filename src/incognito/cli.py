@@ -6,13 +6,16 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 
 import typer
 
 from incognito import __version__
 from incognito.errors import IncognitoError
 from incognito.lab.cli import app as lab
+
+if TYPE_CHECKING:
+    from incognito.zoo import Card
 
 app = typer.Typer(
     help="Take away what is behind a person: in photos, videos and calls, on an ordinary CPU.",
@@ -26,6 +29,10 @@ app.add_typer(lab, name="lab")
 Input = Annotated[str, typer.Argument(metavar="IN", help="A photo or a video; - reads a photo from standard input.")]
 Output = Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="The file to write; - writes a PNG.")]
 Model = Annotated[str, typer.Option("--model", help="A shipped model's name, or an .onnx with its card beside it.")]
+Runtime = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads this at run time
+    typer.Option("--runtime", help="onnxruntime or openvino. Left out: the fastest here, for a shipped model's name."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 
 
@@ -42,6 +49,7 @@ def remove(
         ),
     ] = None,
     model: Model = "fast",
+    runtime: Runtime = None,
     force: Force = False,
 ) -> None:
     """Take away the background of a photo or a video.
@@ -51,11 +59,11 @@ def remove(
     from incognito import files, progress
 
     with progress.bar("removing", "frames") as move:
-        files.remove(source, target, background, model, force, move)
+        files.remove(source, target, background, model, force, move, runtime)
 
 
 @app.command()
-def matte(source: Input, target: Output, model: Model = "fast", force: Force = False) -> None:
+def matte(source: Input, target: Output, model: Model = "fast", runtime: Runtime = None, force: Force = False) -> None:
     """Write the matte alone, in grey: white is person.
 
     Example: incognito matte portrait.jpg -o matte.png
@@ -63,14 +71,16 @@ def matte(source: Input, target: Output, model: Model = "fast", force: Force = F
     from incognito import files, progress
 
     with progress.bar("matting", "frames") as move:
-        files.matte(source, target, model, force, move)
+        files.matte(source, target, model, force, move, runtime)
 
 
 @app.command()
-def models() -> None:
+def models(
+    verbose: Annotated[bool, typer.Option("--verbose", help="Also which variant is chosen here, and why.")] = False,
+) -> None:
     """List the shipped models.
 
-    Example: incognito models
+    Example: incognito models --verbose
     """
     from incognito import zoo
 
@@ -79,6 +89,8 @@ def models() -> None:
         print(f"  licence: {card.licence}")
         print(f"  trained on: {'; '.join(card.training_data)}")
         print(f"  sha256: {card.sha256}")
+        if verbose:
+            _print_choice(card)
 
 
 @app.command()
@@ -87,6 +99,7 @@ def demo(
         "incognito-demo"
     ),
     model: Model = "fast",
+    runtime: Runtime = None,
     force: Force = False,
 ) -> None:
     """Run on the portrait that comes with the package: a photo and a film, with the time of every stage.
@@ -97,7 +110,7 @@ def demo(
     from incognito import progress
 
     with progress.bar("filming", "frames") as move:
-        result = demonstration.run(folder, model, force=force, on_frame=move)
+        result = demonstration.run(folder, model, force=force, on_frame=move, runtime=runtime)
     print(f"{'stage':<10} {'p50 ms':>7} {'p95 ms':>7}   (1280x720, blurred background)")
     for stage in result.stopwatch.stages:
         half, most = (result.stopwatch.milliseconds(stage, percentile) for percentile in (50, 95))
@@ -105,6 +118,21 @@ def demo(
     print(f"{'whole film':<10} {result.frames_per_second:>7.1f} frames a second")
     for path in result.files:
         print(path)
+
+
+def _print_choice(base: Card) -> None:
+    """What a model's variants are, and how they fare on each runtime of this machine."""
+    from incognito import cache, choice, machine, runtime
+
+    chosen = choice.choose(base)
+    print(f"  milliseconds a run, median, on {machine.cpu()}, threads {runtime.cores()} (kept in {cache.folder()}):")
+    for each in chosen.candidates:
+        card = each.card
+        time = "-" if each.milliseconds is None else f"{each.milliseconds:.1f}"
+        print(
+            f"    {card.label:<12} {card.precision:<8} {card.bytes / 1e6:>5.1f} MB  IoU {card.iou:.4f}  "
+            f"{each.runtime} {choice.version(each.runtime)}  {time:>6}  {chosen.verdict(each)}"
+        )
 
 
 def _print_version(wanted: bool) -> None:

@@ -19,7 +19,6 @@ from incognito.pipeline import Removal
 from incognito.segment import Segmenter
 from incognito.timing import Stopwatch
 
-PORTRAIT = Path(__file__).parent / "assets" / "astronaut.jpg"
 CUT_OUT, BLURRED, STRIP = "cutout.png", "blurred.jpg", "before_after.jpg"
 CLIP, CLIP_BLURRED = "clip.mp4", "clip_blurred.mp4"
 FILES = (CUT_OUT, BLURRED, STRIP, CLIP, CLIP_BLURRED)
@@ -38,13 +37,14 @@ class Demo:
 
 def run(
     folder: Path,
-    model: str = "fast",
+    model: str | Path = "fast",
     threads: int | None = None,
     force: bool = False,
     on_frame: video.OnFrame = lambda done, count: None,
+    runtime: str | None = None,
 ) -> Demo:
     """Write the demonstration's files into a folder, which is made. Raises OutputError where one of them exists."""
-    segmenter = Segmenter(model, threads)
+    segmenter = Segmenter(model, threads, runtime)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -65,7 +65,7 @@ def run(
 
 def portrait() -> Frame:
     """Eileen Collins, photographed by NASA: in the public domain."""
-    return photo.read(PORTRAIT.read_bytes(), str(PORTRAIT))
+    return photo.read(photo.PORTRAIT.read_bytes(), str(photo.PORTRAIT))
 
 
 def before_after(before: Picture, cut_out: Picture, blurred: Picture) -> Picture:

@@ -21,6 +21,7 @@ def remove(
     model: str = "fast",
     force: bool = False,
     on_frame: video.OnFrame = lambda done, count: None,
+    runtime: str | None = None,
 ) -> None:
     """Take away the background of a photo or a video.
 
@@ -34,7 +35,7 @@ def remove(
     alpha = isinstance(behind, backgrounds.Transparent)
     if alpha and not _holds_alpha(target):
         raise OutputError(f"{target} cannot be transparent; use .png, .webp or .webm, or give a --background")
-    segmenter = Segmenter(model)
+    segmenter = Segmenter(model, runtime=runtime)
     _run(source, target, Removal(segmenter, behind), alpha, on_frame)
 
 
@@ -44,13 +45,14 @@ def matte(
     model: str = "fast",
     force: bool = False,
     on_frame: video.OnFrame = lambda done, count: None,
+    runtime: str | None = None,
 ) -> None:
     """Write the matte of a photo or a video in grey: white is person.
 
     Raises IncognitoError; then nothing is written.
     """
     _check(source, target, force)
-    segmenter = Segmenter(model)
+    segmenter = Segmenter(model, runtime=runtime)
     _run(source, target, Matting(segmenter), False, on_frame)
 
 

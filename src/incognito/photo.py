@@ -13,6 +13,7 @@ from incognito.header import orientation_of, read_header
 
 HEAD = 1 << 20  # bytes that a photo's header is looked for in: metadata may come first
 LARGEST = 200_000_000  # pixels; more is refused before it is decoded
+PORTRAIT = Path(__file__).parent / "assets" / "astronaut.jpg"  # comes with the package
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WebP"}
 WITH_ALPHA = frozenset({"PNG", "WebP"})
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -60,13 +62,8 @@ class OpenVinoRuntime:
     name = "openvino"
 
     def __init__(self, card: Card, threads: int | None = None, precision: str = "f32") -> None:
-        if not is_installed(self.name):
-            raise UsageError(
-                "OpenVINO was asked for; this installation has none. pip install 'incognito[openvino]', "
-                "or choose onnxruntime"
-            )
-        import openvino
-
+        require(self.name)
+        openvino = _import_openvino()
         settings = {
             "INFERENCE_NUM_THREADS": _allowed(threads),
             "NUM_STREAMS": 1,
@@ -103,6 +100,8 @@ class OpenVinoRuntime:
 class ConstantRuntime:
     """A network that finds the same alpha everywhere: for tests, the users' too."""
 
+    name = "constant"
+
     def __init__(self, alpha: float, size: tuple[int, int] = (64, 64)) -> None:
         self._output = np.full(size, alpha, np.float32)
 
@@ -126,11 +125,35 @@ def is_installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def open_runtime(card: Card, threads: int | None = None, name: str = OnnxRuntime.name) -> Runtime:
-    """Load a card's network on a runtime by its name; raises UsageError where that is not known or not installed."""
+def require(name: str) -> None:
+    """Raise UsageError where a runtime is not known or not installed."""
     if name not in RUNTIMES:
         raise UsageError(f"there is no runtime {name!r}; choose one of {', '.join(RUNTIMES)}")
+    if not is_installed(name):
+        raise UsageError(
+            f"{name} was asked for; this installation has none. pip install 'incognito[{name}]', or choose another"
+        )
+
+
+def open_runtime(card: Card, threads: int | None = None, name: str = OnnxRuntime.name) -> Runtime:
+    """Load a card's network on a runtime by its name; raises UsageError where that is not known or not installed."""
+    require(name)
     return RUNTIMES[name](card, threads)
+
+
+def _import_openvino() -> Any:
+    """Import OpenVINO with its telemetry out of reach, which else tells a statistics service of every first import.
+
+    Without that package OpenVINO takes a stub. The program's own imports of it find it again afterwards.
+    """
+    telemetry = sys.modules.get("openvino_telemetry")
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # makes an import of it fail
+    try:
+        return importlib.import_module("openvino")
+    finally:
+        del sys.modules["openvino_telemetry"]
+        if telemetry is not None:
+            sys.modules["openvino_telemetry"] = telemetry
 
 
 def _allowed(threads: int | None) -> int:

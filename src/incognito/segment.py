@@ -1,4 +1,4 @@
-"""From a frame to its matte. Preprocessing is read from the model's card and from nowhere else."""
+"""From a frame to its matte."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from incognito import refine, zoo
-from incognito.errors import ModelError
+from incognito import choice, refine, zoo
 from incognito.frame import Frame, Matte, Picture, Plane
-from incognito.runtime import OnnxRuntime, Runtime
+from incognito.network import Network
+from incognito.runtime import OnnxRuntime, Runtime, open_runtime
 from incognito.timing import Stopwatch
 
 
@@ -27,13 +27,18 @@ class StreamState:
 class Segmenter:
     """A network and what surrounds it: frames in, mattes out. It holds no state of any stream.
 
-    `model` is a shipped model's name or the path of an .onnx with its card beside it; `threads` defaults to the
-    machine's cores; `runtime` takes the place of ONNX Runtime. Raises UnknownModelError and ModelError.
+    `model` is a shipped model's name, whose fastest variant here is chosen (`incognito.choice`), or one variant: a name
+    such as "fast.int8", or the path of an .onnx with its card beside it. `threads` defaults to the machine's cores.
+    `runtime` is "onnxruntime", "openvino", or an object that takes their place; without it a name's is chosen too, and
+    a variant's is ONNX Runtime. `card` and `runtime_name` say what runs. Raises UnknownModelError, UsageError and
+    ModelError.
     """
 
-    def __init__(self, model: str | Path = "fast", threads: int | None = None, runtime: Runtime | None = None) -> None:
-        self.card = zoo.find(model)
-        self._runtime = runtime or OnnxRuntime(self.card, threads)
+    def __init__(
+        self, model: str | Path = "fast", threads: int | None = None, runtime: str | Runtime | None = None
+    ) -> None:
+        self._network = _open(model, threads, runtime)
+        self.card, self.runtime_name = self._network.card, self._network.runtime_name
 
     def __call__(self, frame: Any) -> Matte:
         """Find the matte of a frame, uint8 RGB (H, W, 3), at the frame's size; grey and RGBA are taken too."""
@@ -50,7 +55,7 @@ class Segmenter:
         frame = Frame.of(frame)
         with stopwatch.stage("segment"):
             small = self._shrink(frame)
-            alpha = self._infer(small)
+            alpha = self._network(small)
         with stopwatch.stage("refine"):
             begun = state is not None and (state.frame_size, state.memory.alpha.shape) == (frame.size, alpha.shape)
             guide = refine.guide_of(small, alpha.shape)
@@ -60,20 +65,21 @@ class Segmenter:
 
     def raw(self, frame: Any) -> Plane:
         """The network's own output for a frame, float32 (h, w) in [0, 1], before any refinement."""
-        return self._infer(self._shrink(Frame.of(frame)))
+        return self._network(self._shrink(Frame.of(frame)))
 
     def _shrink(self, frame: Frame) -> Picture:
         return resize(frame.pixels, self.card.size)
 
-    def _infer(self, small: Picture) -> Plane:
-        output: Plane = self._runtime.run(to_tensor(small, self.card)).astype(np.float32, copy=False)
-        if output.ndim != 2:
-            raise ModelError(f"{self.card.path} gives an output of shape {output.shape}, not (h, w); mend the model")
-        if self.card.activation == "sigmoid":
-            output = np.float32(1) / (1 + np.exp(-output))
-        if not np.isfinite(output).all():
-            raise ModelError(f"{self.card.path} gives numbers that are not finite; mend the model")
-        return np.clip(output, 0, 1)
+
+def _open(model: str | Path, threads: int | None, runtime: str | Runtime | None) -> Network:
+    """What was asked for; the choice where a shipped model's name leaves it open."""
+    card = zoo.find(model)
+    if runtime is not None and not isinstance(runtime, str):
+        return Network(card, runtime)
+    if zoo.is_name(model):
+        best = choice.choose(card, threads, runtime).best
+        card, runtime = best.card, best.runtime
+    return Network(card, open_runtime(card, threads, runtime or OnnxRuntime.name))
 
 
 def resize(pixels: Picture, size: tuple[int, int]) -> Picture:
@@ -99,14 +105,3 @@ def _sample(pixels: Picture, size: tuple[int, int], scale: tuple[float, float]) 
     grid = np.array([[right, 0, (right - 1) / 2], [0, down, (down - 1) / 2]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(pixels, grid, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
-
-
-def to_tensor(small: Picture, card: zoo.Card) -> np.ndarray:
-    """Lay out a picture of the network's size as its card says: batch of one, uint8 or float32."""
-    picture: np.ndarray = small if card.colour == "RGB" else small[..., ::-1]
-    if card.mean:
-        mean, deviation = (np.array(values, np.float32) for values in (card.mean, card.deviation))
-        picture = (picture - mean) / deviation
-    if card.layout == "NCHW":
-        picture = picture.transpose(2, 0, 1)
-    return np.ascontiguousarray(picture, dtype=card.dtype)[None]

@@ -1,4 +1,7 @@
-"""Model cards: JSON beside each .onnx that says what goes in, what comes out, and where the model is from."""
+"""Model cards: JSON beside each .onnx that says what goes in, what comes out, and where the model is from.
+
+A model NAME has its base in NAME.onnx and its variants beside it, in NAME.int8.onnx and the like; each has a card.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ _CHOICES = {
     "dtype": ("uint8", "float32"),
     "resize": ("stretch",),
     "activation": ("none", "sigmoid"),
+    "precision": ("float32", "float16", "int8"),
 }
 
 
@@ -29,7 +33,8 @@ class Card:
 
     `activation` is what is still to be applied to the network's output: none, where the graph gives alpha itself.
     `mean` and `deviation` are per channel, in units of the picture (0 to 255); both are empty where the graph
-    normalises. `measured` holds figures by name, such as iou.
+    normalises. `measured` holds figures by name, such as iou. `precision` is what the network computes in; variants
+    share the name of their base.
     """
 
     name: str
@@ -49,6 +54,7 @@ class Card:
     activation: str
     measured: dict[str, float]
     lineage: list[str]
+    precision: str = "float32"
     folder: Path = dataclasses.field(default=SHIPPED, compare=False)
 
     @property
@@ -60,6 +66,12 @@ class Card:
     def iou(self) -> float:
         """The person's IoU on the card's test list; NaN where it was not measured."""
         return self.measured.get("iou", float("nan"))
+
+    @property
+    def label(self) -> str:
+        """What tells a variant from its base: "fast.int8" of "fast"; a base's is its name."""
+        stem = Path(self.file).stem
+        return stem if stem.startswith(f"{self.name}.") else self.name
 
     @property
     def path(self) -> Path:
@@ -99,13 +111,24 @@ def read_card(path: Path) -> Card:
 
 
 def models() -> list[Card]:
-    """The shipped models' cards, in the order of their names."""
-    return [read_card(path) for path in sorted(SHIPPED.glob("*.json"))]
+    """The shipped models' cards, in the order of their names; of each its base only."""
+    return [read_card(path) for name, path in sorted(_shipped().items()) if is_name(name)]
+
+
+def variants(card: Card) -> list[Card]:
+    """A base's variants: its own card, then those of NAME.*.json in its folder, in the order of their names."""
+    beside = sorted(path for path in card.folder.glob("*.json") if path.stem.startswith(f"{card.path.stem}."))
+    return [card, *map(read_card, beside)]
+
+
+def is_name(model: str | Path) -> bool:
+    """Whether this is a shipped model's name, which leaves the variant open; "fast.int8" and paths do not."""
+    return str(model) in _shipped() and "." not in str(model)
 
 
 def find(model: str | Path) -> Card:
-    """Find a card by a shipped model's name, or by the path of an .onnx with its card beside it."""
-    shipped = {path.stem: path for path in SHIPPED.glob("*.json")}
+    """Find a card by a shipped model's name, as "fast" or, for a variant, "fast.int8"; or by the path of an .onnx."""
+    shipped = _shipped()
     if str(model) in shipped:
         return read_card(shipped[str(model)])
     path = Path(model)
@@ -113,6 +136,10 @@ def find(model: str | Path) -> Card:
         return dataclasses.replace(read_card(path.with_suffix(".json")), file=path.name)
     names = ", ".join(sorted(shipped))
     raise UnknownModelError(f"there is no model {str(model)!r}; choose one of {names}, or name an .onnx file")
+
+
+def _shipped() -> dict[str, Path]:
+    return {path.stem: path for path in SHIPPED.glob("*.json")}
 
 
 def _check(card: Card, path: Path) -> None:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from making import add_variant
 
 from incognito import zoo
 from incognito.lab import compact, cost, rows, sheet
@@ -33,6 +34,16 @@ def test_a_row_tells_model_set_figures_cost_and_training(evaluation):
     assert float(row["iou"]) == pytest.approx(evaluation.mean("iou"), abs=1e-4)
     assert row["bytes"] == str(zoo.find("fast").bytes)
     assert "trained on" in row["training"]
+
+
+def test_the_very_file_that_was_named_is_measured(toy_model, toy_data, monkeypatch):
+    """Not the variant that would be chosen here; a label tells one from the other."""
+    monkeypatch.setattr(zoo, "SHIPPED", toy_model.parent)
+    monkeypatch.setattr("incognito.choice.choose", None)
+    add_variant(toy_model.parent, most=128.0, iou=0.9)
+    found = [evaluate(model, toy_data) for model in ("toy", "toy.int8")]
+    assert [each.card.label for each in found] == ["toy", "toy.int8"]
+    assert found[0].mean("mad") != found[1].mean("mad")
 
 
 def test_pictures_come_worst_first(evaluation, tmp_path):

@@ -11,6 +11,7 @@ from incognito.lab import bench, checkpoint, export, rows, train
 from incognito.lab.average import average
 from incognito.lab.evaluate import evaluate
 from incognito.lab.recipe import Recipe
+from incognito.runtime import OnnxRuntime
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_disagreement_sees_a_changed_weight(tmp_path, trained):
     card = export.write_model(tmp_path / "net.onnx", export.to_onnx(deployed, 64, 64), (64, 64), [], [])
     with torch.no_grad():
         net.head.bias += 0.1
-    assert export.disagreement(deployed, incognito.segment.OnnxRuntime(card), (64, 64)).max() > 10 * export.TOLERANCE
+    assert export.disagreement(deployed, OnnxRuntime(card), (64, 64)).max() > 10 * export.TOLERANCE
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path):

@@ -18,10 +18,10 @@ def bench(model: str, threads: int) -> Row:
     """Run the demonstration's film and give its times: p50 and p95 in milliseconds for each stage."""
     card = zoo.find(model)
     with tempfile.TemporaryDirectory() as folder:
-        result = demo.run(Path(folder), model, threads=threads)
+        result = demo.run(Path(folder), card.path, threads=threads)
     stopwatch = result.stopwatch
     row = {
-        "model": card.name,
+        "model": card.label,
         "sha256": card.sha256[:12],
         "network": f"{card.width}x{card.height}",
         "frame": f"{demo.SIZE[1]}x{demo.SIZE[0]}",

@@ -88,7 +88,7 @@ def evaluate(
         sheet.check(worst)
     with progress.bar("evaluating", "pictures") as move:
         result = evaluation.evaluate(model, data, split, group, move)
-    print(f"model {result.card.name}, {group}, split {split}, n {len(result.scored)}")
+    print(f"model {result.card.label}, {group}, split {split}, n {len(result.scored)}")
     for name, value in result.figures().items():
         print(f"{evaluation.TITLES[name]:<24}{value or 'no empty pictures'}")
     if pictures:

@@ -12,7 +12,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from incognito import demo, output, video
+from incognito import demo, output, video, zoo
 from incognito.background import Colour, cover
 from incognito.errors import LabError, first_line
 from incognito.frame import Picture
@@ -74,7 +74,7 @@ def make(
     Shown are the clip's first 4 seconds, cut to 16:9, and its people over one colour. Without `clip` it is the film of
     the demonstration, without `models` they are those of `in_zoo`. Raises LabError and what the pipeline raises.
     """
-    segmenters = [Segmenter(model) for model in models or in_zoo()]
+    segmenters = [Segmenter(zoo.find(model).path) for model in models or in_zoo()]
     animation, film = folder / ANIMATION, folder / FILM
     _check((animation, film), clip)
     with ExitStack() as stack:
@@ -119,7 +119,7 @@ def _open(clip: Path) -> video.Source:
 
 def _film(path: Path, source: video.Source, segmenters: list[Segmenter], on_frame: video.OnFrame) -> list[Still]:
     """Write every frame's wall at the frame's own time; give the animation's stills."""
-    labels = ["original", *(segmenter.card.name for segmenter in segmenters)]
+    labels = ["original", *(segmenter.card.label for segmenter in segmenters)]
     large, small = Wall(labels, LARGE), Wall(labels, SMALL)
     count = min(source.count or 0, round(SECONDS * source.rate)) or None
     stills: list[Still] = []

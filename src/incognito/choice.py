@@ -1,0 +1,184 @@
+"""The choice: which variant of a model, on which runtime, is the fastest here within the accuracy rule.
+
+A variant may be chosen where its measured IoU is at most LOSS below its base's. A card's figures were measured on ONNX
+Runtime; another runtime's arithmetic may differ, most of all in int8. So each candidate must also find nearly the same
+alpha as the base on ONNX Runtime, on the portrait that comes with the package. What remains is timed, for two seconds,
+and the outcome kept for this processor, these threads, runtimes and files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from typing import Any
+
+import cv2
+import numpy as np
+
+from incognito import cache, machine, photo, runtime, zoo
+from incognito.errors import ModelError
+from incognito.frame import Picture, Plane
+from incognito.network import Network
+from incognito.timing import Stopwatch
+from incognito.zoo import Card
+
+LOSS = 0.003  # of IoU, at most, from the base to a variant
+TOLERANCE = 0.02  # of alpha, on average over the portrait, from the base on ONNX Runtime to a candidate
+BUDGET = 2.0  # seconds, for the runs of all candidates together
+ROUNDS = 3  # turns of each candidate, so that a busy moment does not hit one alone
+WARM_UP = 0.05  # seconds: another's threads spin on for 20 ms after its last run, which took twice a run's time
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A variant on a runtime. `milliseconds` is a run's median, None where it was not timed.
+
+    `refused` says why it may not be chosen; empty where it may.
+    """
+
+    card: Card
+    runtime: str
+    milliseconds: float | None = None
+    refused: str = ""
+
+    @property
+    def name(self) -> str:
+        """Variant and runtime, as "fast.int8 openvino"."""
+        return f"{self.card.label} {self.runtime}"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """All candidates, the base on the first runtime first, and the place of the one to run."""
+
+    candidates: list[Candidate]
+
+    @property
+    def best(self) -> Candidate:
+        """The fastest that was not refused; the base, which was asked for at least, where all were."""
+        admitted = [candidate for candidate in self.candidates if not candidate.refused]
+        return min(admitted, key=lambda c: c.milliseconds or math.inf, default=self.candidates[0])
+
+    def verdict(self, candidate: Candidate) -> str:
+        """One word or two on a candidate: chosen, slower, or why it was refused."""
+        return "chosen" if candidate is self.best else candidate.refused or "slower"
+
+
+def choose(base: Card, threads: int | None = None, name: str | None = None) -> Choice:
+    """Choose among a base's variants on every installed runtime, or on the named one only.
+
+    The first time this loads all candidates and takes two seconds; a single one is not timed. Raises UsageError where
+    the runtime is not known or not installed, and ModelError where a card or the base cannot be used.
+    """
+    if name:
+        runtime.require(name)
+    names = [name] if name else runtime.installed()
+    candidates = [Candidate(card, each, refused=_loss(base, card)) for card in zoo.variants(base) for each in names]
+    if sum(not candidate.refused for candidate in candidates) < 2:
+        return Choice(candidates)
+    key = _key(candidates, threads)
+    known = _recall(candidates, cache.read(base.name, key))
+    if known is None:
+        known = _calibrate(base, candidates, threads)
+        cache.write(base.name, key, [[each.name, each.milliseconds, each.refused] for each in known])
+    return Choice(known)
+
+
+def version(name: str) -> str:
+    """The version of a runtime's package, which is not loaded; empty where it was not installed as one."""
+    try:
+        return version_of(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def race(runs: Mapping[str, Callable[[], object]], stopwatch: Stopwatch) -> dict[str, float]:
+    """Let each run in turns until BUDGET seconds are spent; give their medians in milliseconds.
+
+    None begins a turn when its time is over, unless it was never timed: one run of each there must be.
+    """
+    turns = [*runs] * ROUNDS
+    for number, name in enumerate(turns, 1):
+        _turn(name, runs[name], stopwatch, BUDGET * number / len(turns))
+    return {name: stopwatch.milliseconds(name, 50) for name in runs}
+
+
+def _turn(name: str, run: Callable[[], object], stopwatch: Stopwatch, until: float) -> None:
+    """Run untimed for WARM_UP seconds, then timed until the turn is over."""
+    if stopwatch.count(name) and stopwatch.elapsed >= until:
+        return
+    warm = stopwatch.elapsed + WARM_UP
+    run()
+    while stopwatch.elapsed < warm:
+        run()
+    while not stopwatch.count(name) or stopwatch.elapsed < until:
+        with stopwatch.stage(name):
+            run()
+
+
+def _loss(base: Card, card: Card) -> str:
+    """Why the accuracy rule refuses a variant; empty where it does not."""
+    lost = round(base.iou - card.iou, 4)
+    if card is base or lost <= LOSS:
+        return ""
+    return "IoU not measured" if math.isnan(lost) else f"loses {lost:.4f} IoU"
+
+
+def _key(candidates: list[Candidate], threads: int | None) -> dict[str, Any]:
+    """What the outcome depends on."""
+    return {
+        "cpu": machine.cpu(),
+        "threads": threads or runtime.cores(),
+        "runtimes": {each.runtime: version(each.runtime) for each in candidates},
+        "variants": {each.card.file: [each.card.sha256, each.card.measured.get("iou")] for each in candidates},
+    }
+
+
+def _recall(candidates: list[Candidate], rows: Any) -> list[Candidate] | None:
+    """The candidates with what the cache knows of them; None where it knows nothing that fits."""
+    try:
+        known = [
+            dataclasses.replace(each, milliseconds=None if time is None else float(time), refused=str(refused))
+            for each, (name, time, refused) in zip(candidates, rows, strict=True)
+            if each.name == name
+        ]
+    except (TypeError, ValueError):
+        return None
+    return known if len(known) == len(candidates) else None
+
+
+def _calibrate(base: Card, candidates: list[Candidate], threads: int | None) -> list[Candidate]:
+    """Load what was not refused, compare it with the base on ONNX Runtime, and time what agrees."""
+    picture = _portrait(base)
+    expected = Network(base, runtime.open_runtime(base, threads))(picture)
+    tried = [_try(each, threads, picture, expected) for each in candidates]
+    runs = {each.name: partial(network, picture) for each, network in tried if network}
+    times = race(runs, Stopwatch())
+    return [dataclasses.replace(each, milliseconds=times.get(each.name)) for each, _ in tried]
+
+
+def _try(
+    candidate: Candidate, threads: int | None, picture: Picture, expected: Plane
+) -> tuple[Candidate, Network | None]:
+    """Load a candidate and compare its alpha; without a network where it is refused."""
+    if candidate.refused:
+        return candidate, None
+    try:
+        network = Network(candidate.card, runtime.open_runtime(candidate.card, threads, candidate.runtime))
+        moved = float(np.abs(network(picture) - expected).mean())
+    except ModelError:
+        return dataclasses.replace(candidate, refused="cannot be run here"), None
+    if moved > TOLERANCE:
+        return dataclasses.replace(candidate, refused=f"moves alpha by {moved:.3f}"), None
+    return candidate, network
+
+
+def _portrait(card: Card) -> Picture:
+    """The portrait at a card's size, uint8 RGB."""
+    pixels = photo.read(photo.PORTRAIT.read_bytes(), str(photo.PORTRAIT)).pixels
+    return cv2.resize(pixels, (card.width, card.height), interpolation=cv2.INTER_AREA)

@@ -1,0 +1,143 @@
+"""What runs a network: ONNX Runtime, OpenVINO, and the seam between."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from making import toy_card
+
+from incognito import runtime, zoo
+from incognito.errors import ModelError, UsageError
+from incognito.runtime import OnnxRuntime, OpenVinoRuntime, open_runtime
+
+LISTENER = """
+import os, sys
+record = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+def listen(event, arguments):
+    if event.startswith("socket.") or event in ("os.fork", "os.posix_spawn", "subprocess.Popen"):
+        os.write(record, event.encode())
+        raise OSError("there is no network in this test")
+sys.addaudithook(listen)
+"""
+RUNS_OPENVINO = """
+import numpy as np
+from incognito import runtime, zoo
+card = zoo.find("fast")
+runtime.OpenVinoRuntime(card).run(np.zeros((1, *card.size, 3), np.uint8))
+"""
+
+
+@pytest.fixture(params=sorted(runtime.RUNTIMES))
+def name(request) -> str:
+    return request.param
+
+
+def test_runtimes_find_the_same_alpha(portrait):
+    """On the shipped model OpenVINO agrees with ONNX Runtime, far within what an eye could see."""
+    card = zoo.find("fast")
+    tensor = cv2.resize(portrait, (card.width, card.height), interpolation=cv2.INTER_AREA)[None]
+    alphas = [open_runtime(card, None, name).run(tensor) for name in runtime.RUNTIMES]
+    assert [(alpha.shape, alpha.dtype) for alpha in alphas] == [(card.size, np.float32)] * 2
+    assert np.abs(alphas[0] - alphas[1]).max() < 1e-3
+
+
+def test_an_output_stays_as_it_was(toy_model, name):
+    """What a run gave is not changed by the next."""
+    network = open_runtime(zoo.find(toy_model), 1, name)
+    first = network.run(np.full((1, 32, 48, 3), 255, np.uint8))
+    network.run(np.zeros((1, 32, 48, 3), np.uint8))
+    assert first.min() == 1
+
+
+@pytest.mark.parametrize("changes", [{"height": 48}, {"layout": "NCHW"}, {"dtype": "float32"}])
+def test_a_network_that_its_card_does_not_describe_is_refused(toy_model, name, changes):
+    """By every runtime, before it runs."""
+    toy_card(toy_model.read_bytes(), **changes).write(toy_model.with_suffix(".json"))
+    with pytest.raises(ModelError, match="mend the card"):
+        open_runtime(zoo.find(toy_model), 1, name)
+
+
+def test_a_file_that_is_no_network_is_refused(toy_model, name):
+    """In one line that says which file."""
+    toy_model.write_bytes(b"not a network" * 50)
+    toy_card(toy_model.read_bytes()).write(toy_model.with_suffix(".json"))
+    with pytest.raises(ModelError, match=r"toy\.onnx cannot be run") as error:
+        open_runtime(zoo.find(toy_model), 1, name)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("threads", [0, 100_000])
+def test_threads_that_cannot_be_had_are_refused(toy_model, name, threads):
+    """Asked is got, or an error."""
+    with pytest.raises(UsageError, match="threads"):
+        open_runtime(zoo.find(toy_model), threads, name)
+
+
+def test_an_unknown_runtime_is_refused(toy_model):
+    """With the names of those that are known."""
+    with pytest.raises(UsageError, match="'abacus'; choose one of onnxruntime, openvino"):
+        open_runtime(zoo.find(toy_model), name="abacus")
+
+
+def test_a_runtime_that_is_not_installed_is_refused_with_the_remedy(toy_model, monkeypatch):
+    """Nothing takes its place in silence."""
+    monkeypatch.setattr(runtime, "is_installed", lambda name: name == "onnxruntime")
+    assert runtime.installed() == ["onnxruntime"]
+    for refused in (OpenVinoRuntime, lambda card: open_runtime(card, None, "openvino")):
+        with pytest.raises(UsageError, match=r"pip install 'incognito\[openvino\]'"):
+            refused(zoo.find(toy_model))
+
+
+def test_bf16_is_computed_where_the_cpu_has_it_and_else_refused(portrait):
+    """On request only; the matte then moves by little, but it moves."""
+    card = zoo.find("fast")
+    capabilities = runtime._import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if "BF16" not in capabilities:
+        with pytest.raises(UsageError, match="bf16"):
+            OpenVinoRuntime(card, precision="bf16")
+        return
+    tensor = cv2.resize(portrait, (card.width, card.height), interpolation=cv2.INTER_AREA)[None]
+    moved = np.abs(OpenVinoRuntime(card, precision="bf16").run(tensor) - OnnxRuntime(card).run(tensor))
+    assert 0 < moved.mean() < 0.01
+
+
+def attempts_of(program: str, folder: Path) -> str:
+    """The connections and processes that a program tried to make, in a home and process of its own."""
+    record = folder / "record"
+    environment = {key: value for key, value in os.environ.items() if key not in ("CI", "TF_BUILD", "JENKINS_URL")}
+    environment |= {"HOME": str(folder / "home"), "https_proxy": "http://127.0.0.1:9"}
+    (folder / "home").mkdir()
+    subprocess.run([sys.executable, "-c", LISTENER + program, str(record)], env=environment, check=True)
+    return record.read_text()
+
+
+def test_openvino_tells_nobody_that_it_runs(tmp_path):
+    """Loading and running it makes no connection and no process, and leaves no identity in the home directory."""
+    assert attempts_of(RUNS_OPENVINO, tmp_path) == ""
+    assert not list((tmp_path / "home").iterdir())
+
+
+def test_openvino_would_tell_if_it_were_imported_plainly(tmp_path):
+    """The listener hears what the guard is there for; when this fails, the guard may go."""
+    assert attempts_of("import openvino", tmp_path)
+    assert (tmp_path / "home" / "intel").is_dir()
+
+
+def test_the_telemetry_is_there_again_for_the_programs_own_use():
+    """The guard closes the door for one import only."""
+    program = "from incognito import runtime; runtime._import_openvino(); import openvino_telemetry"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_card_and_its_file_are_checked_by_every_runtime(toy_model, name):
+    """A network that is not the one its card describes is not loaded."""
+    card = dataclasses.replace(zoo.find(toy_model), sha256="0" * 64)
+    with pytest.raises(ModelError, match="SHA-256"):
+        open_runtime(card, 1, name)
