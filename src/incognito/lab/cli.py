@@ -181,21 +181,32 @@ def bench(
 
 @app.command()
 def report(
-    document: Annotated[Path, typer.Argument(metavar="DOCUMENT", help="A Markdown file with marked blocks.")] = Path(
-        "README.md"
-    ),
+    document: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DOCUMENT]",
+            help="A Markdown file with marked blocks. Left out: README.md, all of docs, and the plot.",
+            show_default=False,
+        ),
+    ] = None,
     results: Annotated[Path, typer.Option(help="The folder of the measured rows.")] = Path("results"),
 ) -> None:
-    """Rewrite the tables in a document from measured rows.
+    """Rewrite the tables in a document, or all documents and the plot, from measured rows.
 
     Example: incognito lab report README.md
     """
     from incognito.lab import report as reporting
 
-    if not document.is_file():
+    if document is None:
+        with _needing_lab():
+            written = reporting.report_all(results, Path())
+        for path in written:
+            print(path)
+    elif document.is_file():
+        text = reporting.report(results, document.read_text(encoding="utf-8"))
+        document.write_text(text, encoding="utf-8")
+    else:
         raise LabError(f"{document} does not exist; name a Markdown file with marked blocks")
-    text = reporting.report(results, document.read_text(encoding="utf-8"))
-    document.write_text(text, encoding="utf-8")
 
 
 @app.command()

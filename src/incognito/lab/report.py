@@ -1,59 +1,66 @@
-"""From rows to tables: rewrites the marked blocks of a document, so that no figure in it was typed by hand."""
+"""From rows to documents: rewrites their marked blocks and the plot, so that no figure in them was typed by hand."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 from incognito.errors import LabError
-from incognito.lab import rows
-from incognito.lab.bench import STAGES
+from incognito.lab import rows, tables
 from incognito.lab.rows import Row
 
-SETS = {"people/mashup": "mash-up", "people/portraits": "EG1800"}
+PLOT = Path("docs/images/ladder.svg")
+
+BLOCKS: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # what makes each, of which files of rows
+    "stages": (tables.stages, ("stages",)),
+    "networks": (tables.networks, ("networks",)),
+    "seed": (tables.seed, ("seed",)),
+    "ladder": (tables.ladder, ("seed", "ladder")),
+    "summary": (tables.summary, ("ladder",)),
+    "rungs": (tables.rungs, ("ladder",)),
+    "artefacts": (tables.artefacts, ("ladder",)),
+    "refused": (tables.refused, ("ladder",)),
+    "conditions": (tables.conditions, ("ladder",)),
+}
+
+
+def report_all(results: Path, root: Path) -> list[Path]:
+    """Rewrite every document with marked blocks and the plot; give what was written.
+
+    Raises LabError where there is no such document under the root.
+    """
+    written = {path: report(results, path.read_text(encoding="utf-8")).encode() for path in documents(root)}
+    if not written:
+        raise LabError("there is no README.md with marked blocks here; go to the repository's root, or name a document")
+    written[root / PLOT] = plot(results)
+    for path, data in written.items():
+        path.write_bytes(data)
+    return list(written)
+
+
+def documents(root: Path) -> list[Path]:
+    """README.md and whatever Markdown in docs has marked blocks."""
+    paths = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    return [path for path in paths if path.is_file() and _marked(path.read_text(encoding="utf-8"))]
 
 
 def report(results: Path, document: str) -> str:
-    """Rewrite every marked block of a document for which there are rows; raises LabError where no block is marked."""
-    marked = [name for name in TABLES if f"<!-- {name} -->" in document]
+    """Rewrite every marked block of a document; raises LabError where no block is marked, or rows are missing."""
+    marked = _marked(document)
     if not marked:
-        marks = " or ".join(f"<!-- {name} --> ... <!-- /{name} -->" for name in TABLES)
+        marks = " or ".join(f"<!-- {name} --> ... <!-- /{name} -->" for name in BLOCKS)
         raise LabError(f"the document has no {marks}; add such lines where a table belongs")
     for name in marked:
-        path = results / f"{name}.csv"
-        if not path.is_file():
-            raise LabError(f"{path} does not exist; measure it with incognito lab bench or lab evaluate")
-        document = rewrite(document, name, TABLES[name](rows.read(path)))
+        make, files = BLOCKS[name]
+        document = rewrite(document, name, make(*(_rows(results, file) for file in files)))
     return document
 
 
-def stage_table(measured: list[Row]) -> str:
-    """The newest row of each model and number of threads: p50 (p95) of each stage in milliseconds, in Markdown."""
-    newest = {(row["model"], row["threads"]): row for row in measured}
-    head = ["model", "threads", *STAGES, "film, frames/s", "person IoU", "MB"]
-    lines = []
-    for row in newest.values():
-        times = [f"{float(row[f'{s}_p50_ms']):.1f} ({float(row[f'{s}_p95_ms']):.1f})" for s in STAGES]
-        lines.append([row["model"], row["threads"], *times, row["film_fps"], row["iou"], _megabytes(row)])
-    return _markdown(head, lines, words=2)
+def plot(results: Path) -> bytes:
+    """Draw every network and rung that has both figures, as an SVG."""
+    from incognito.lab import plot as plotting
 
-
-def network_table(measured: list[Row]) -> str:
-    """The newest row of each network on each test set: its size, its figures, and the training it had, in Markdown."""
-    measured = [row for row in measured if row["split"] == "test"]
-    newest = {(row["model"], row["set"]): row for row in measured}
-    figures = [f"{name} {what}" for name in SETS.values() for what in ("IoU", "mIoU", "boundary F")]
-    head = ["network", "M parameters", "G multiply-adds", "MB", *figures, "false person, %", "pictures", "minutes"]
-    lines = []
-    for model in dict.fromkeys(row["model"] for row in measured):
-        here = {name: newest.get((model, name)) for name in SETS}
-        one = next(row for row in here.values() if row)
-        sizes = [f"{int(one['parameters']) / 1e6:.2f}", f"{int(one['multiply_adds']) / 1e9:.2f}", _megabytes(one)]
-        scores = [row[f] if row else "" for row in here.values() for f in ("iou", "mean_iou", "boundary_f")]
-        marked = [f"{100 * float(row['falsely_marked']):.1f}" for row in here.values() if row and row["falsely_marked"]]
-        lines.append([model, *sizes, *scores, (marked or [""])[0], *_training(one)])
-    return _markdown(head, lines, words=1)
+    return plotting.draw(_rows(results, "ladder"), _rows(results, "networks"))
 
 
 def rewrite(document: str, name: str, table: str) -> str:
@@ -66,22 +73,15 @@ def rewrite(document: str, name: str, table: str) -> str:
     return f"{before}{first}\n{table}\n{last}{after}"
 
 
-def _training(row: Row) -> list[str]:
-    """All trainings' pictures and minutes together, from a card's lineage."""
-    pictures, minutes = (
-        sum(map(int, re.findall(pattern, row["training"]))) for pattern in (r"(\d+) pictures", r"(\d+) minutes")
-    )
-    return [f"{pictures:,}", str(minutes)]
+def _marked(document: str) -> list[str]:
+    return [name for name in BLOCKS if f"<!-- {name} -->" in document]
 
 
-def _megabytes(row: Row) -> str:
-    return f"{int(row['bytes']) / 1e6:.1f}"
-
-
-def _markdown(head: list[str], lines: list[list[str]], words: int) -> str:
-    """A table whose first columns are words, the others figures."""
-    rule = ["---"] * words + ["---:"] * (len(head) - words)
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *lines])
-
-
-TABLES: dict[str, Callable[[list[Row]], str]] = {"stages": stage_table, "networks": network_table}
+def _rows(results: Path, name: str) -> list[Row]:
+    """Read a file of rows; a ladder that nobody climbed yet has none."""
+    path = results / f"{name}.csv"
+    if not path.is_file():
+        if name == "ladder":
+            return []
+        raise LabError(f"{path} does not exist; measure it with incognito lab bench or lab evaluate")
+    return rows.read(path)
