@@ -16,13 +16,14 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "incognito"
 
 LAYERS = [  # each may import from those above it only
-    {"errors", "timing", "header", "machine"},
-    {"extent", "frame", "output", "progress", "sound", "zoo"},
-    {"photo", "refine", "runtime", "video"},
-    {"background", "segment"},
+    {"errors", "timing", "header", "machine", "plot"},
+    {"extent", "frame", "load", "output", "progress", "sound", "zoo"},
+    {"photo", "record", "refine", "runtime", "video"},
+    {"background", "page", "segment"},
     {"composite"},
     {"api", "pipeline"},
     {"demo", "files"},
+    {"benchmark"},
     {"lab"},
     {"cli"},
     {"__init__", "__main__"},
