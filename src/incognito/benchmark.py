@@ -7,7 +7,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -238,7 +238,8 @@ def _machine() -> dict[str, Any]:
 
 def _versions(runtimes: Sequence[str]) -> dict[str, str]:
     ours = {"incognito": __version__, "Python": platform.python_version()}
-    return ours | {name: version(name) for name in runtimes} | {"OpenCV": cv2.__version__, "NumPy": np.__version__}
+    theirs = {name: import_module(name).__version__.partition("-")[0] for name in runtimes}  # then comes the build
+    return ours | theirs | {"OpenCV": cv2.__version__, "NumPy": np.__version__}
 
 
 def _conditions() -> dict[str, str]:
@@ -246,10 +247,10 @@ def _conditions() -> dict[str, str]:
         "Network alone": "one picture as a tensor, from bytes in memory to alpha",
         "Whole path": "segment (shrinking and network), refine, composite over a blur, on the demonstration's moving "
         "portrait, as one stream; without camera, decoding and encoding",
-        "Runs": f"warm and interleaved: {ROUNDS} rounds at most, there and back, a run that is not counted before each "
-        f"turn, then {FEWEST} or more",
-        "Threads": "pinned in number, the network's and OpenCV's; not to cores, so that the system may move them out of "
-        "another program's way",
+        "Runs": f"warm and interleaved, in {ROUNDS} rounds at most, there and back; each turn is a run that is not "
+        f"counted, then {FEWEST} or more that are",
+        "Threads": "pinned in number, the network's and OpenCV's; not to cores, so that the system may move them out "
+        "of another program's way",
         "Spread": "interquartile range over median",
     }
 

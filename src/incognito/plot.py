@@ -45,20 +45,18 @@ class Bar:
 
 
 def scatter(marks: Sequence[Mark], x_label: str, y_label: str) -> str:
-    """Marks between two axes, x from 0, y around what is there; each group's name beside its last mark."""
+    """Marks between two axes, x from 0, y around what is there; the groups' names at the right."""
     groups = list(dict.fromkeys(mark.group for mark in marks))
     x_ticks = ticks(0, max(mark.x for mark in marks))
     y_ticks = ticks(*_around([mark.y for mark in marks]))
     top, bottom = 12.0, 12.0 + HEIGHT
-    x_of = _scale(x_ticks, 70, WIDTH - 20 - LETTER * max(map(len, groups)))
-    y_of = _scale(y_ticks, bottom, top)
+    right = WIDTH - 40 - LETTER * max(map(len, groups))
+    x_of, y_of = _scale(x_ticks, 70, right), _scale(y_ticks, bottom, top)
     drawn = [_x_axis(x_ticks, x_of, top, bottom, x_label), _y_axis(y_ticks, y_of, x_of, x_ticks, y_label)]
-    names = []
     for number, group in enumerate(groups):
-        members = sorted((mark for mark in marks if mark.group == group), key=lambda mark: mark.x)
-        drawn.append(_group(members, number, x_of, y_of))
-        names.append((y_of(members[-1].y), x_of(members[-1].x), group))
-    return _svg(bottom + 50, f"{y_label} against {x_label}", [*drawn, *_names(names)])
+        drawn.append(_group([mark for mark in marks if mark.group == group], number, x_of, y_of))
+    heights = [next(y_of(mark.y) for mark in marks if mark.group == group) for group in groups]
+    return _svg(bottom + 50, f"{y_label} against {x_label}", [*drawn, *_names(groups, heights, right + 18)])
 
 
 def stacked(bars: Sequence[Bar], x_label: str, limit: tuple[float, str]) -> str:
@@ -67,10 +65,12 @@ def stacked(bars: Sequence[Bar], x_label: str, limit: tuple[float, str]) -> str:
     left = 14 + LETTER * max(len(bar.name) for bar in bars)
     x_of = _scale(x_ticks, left, WIDTH - 14 - LETTER * max(len(bar.note) for bar in bars))
     top, bottom = 26.0, 32.0 + ROW * len(bars)
+    middles = [top + 3 + ROW * (number + 0.5) for number in range(len(bars))]
     drawn = [_x_axis(x_ticks, x_of, top, bottom, x_label)]
-    drawn += [_bar(bar, x_of, top + 3 + ROW * number + (ROW - BAR) / 2) for number, bar in enumerate(bars)]
+    drawn += [_parts(bar, x_of, middle) for bar, middle in zip(bars, middles, strict=True)]
     drawn.append(_line(x_of(limit[0]), top - 4, x_of(limit[0]), bottom, "limit"))
     drawn.append(_text(x_of(limit[0]), top - 10, limit[1]))
+    drawn += [_words(bar, x_of, middle + 4) for bar, middle in zip(bars, middles, strict=True)]
     return _svg(bottom + 50, x_label, drawn)
 
 
@@ -132,7 +132,8 @@ def _y_axis(at: Sequence[float], y_of: Scale, x_of: Scale, across: Sequence[floa
 def _group(members: Sequence[Mark], number: int, x_of: Scale, y_of: Scale) -> str:
     """A group's marks, in one colour, threaded on a line."""
     colour = number % COLOURS
-    thread = " ".join(f"{x_of(mark.x):.1f},{y_of(mark.y):.1f}" for mark in members)
+    places = sorted((x_of(mark.x), y_of(mark.y)) for mark in members)
+    thread = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     drawn = [f'<polyline class="thread s{colour}" points="{thread}"/>']
     for mark in members:
         css = f"c{colour} s{colour}" if mark.filled else f"s{colour} hollow"
@@ -140,24 +141,30 @@ def _group(members: Sequence[Mark], number: int, x_of: Scale, y_of: Scale) -> st
     return "".join(drawn)
 
 
-def _names(places: Sequence[tuple[float, float, str]]) -> list[str]:
-    """Names at (y, x), moved down where they would lie on one another."""
+def _names(groups: Sequence[str], heights: Sequence[float], x: float) -> list[str]:
+    """The groups' names at their heights, with their colours; moved down where they would lie on one another."""
     drawn, free = [], 0.0
-    for y, x, name in sorted(places):
+    for y, number in sorted(zip(heights, range(len(groups)), strict=True)):
         free = max(y, free)
-        drawn.append(_text(x + 13, free + 4, name, "start"))
-        free += 15
+        drawn.append(f'<circle class="c{number % COLOURS}" cx="{x:.1f}" cy="{free:.1f}" r="4"/>')
+        drawn.append(_text(x + 10, free + 4, groups[number], "start"))
+        free += 16
     return drawn
 
 
-def _bar(bar: Bar, x_of: Scale, y: float) -> str:
-    drawn, end = [_text(x_of(0) - 8, y + BAR - 4, bar.name, "end")], 0.0
+def _parts(bar: Bar, x_of: Scale, middle: float) -> str:
+    drawn, end = [], 0.0
     for number, (length, title) in enumerate(bar.parts):
         x, width = x_of(end), x_of(length) - x_of(0)
-        place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{BAR}"'
+        place = f'x="{x:.1f}" y="{middle - BAR / 2:.1f}" width="{width:.1f}" height="{BAR}"'
         drawn.append(_titled(f'<rect class="part c{number % COLOURS}" {place}/>', title))
         end += length
-    return "".join([*drawn, _text(x_of(end) + 7, y + BAR - 4, bar.note, "start")])
+    return "".join(drawn)
+
+
+def _words(bar: Bar, x_of: Scale, y: float) -> str:
+    end = x_of(sum(length for length, _ in bar.parts))
+    return _text(x_of(0) - 8, y, bar.name, "end") + _text(end + 7, y, bar.note, "start")
 
 
 def _titled(drawn: str, title: str) -> str:
