@@ -30,10 +30,10 @@ from incognito.zoo import Card
 SIZES = ((720, 1280), (1080, 1920))  # of frames: height, width
 FRAMES = 8  # of the demonstration's film, shown to and fro; 50 MB of 1080p
 
-SECONDS = 50.0  # of timing; 24 candidates take twice that on two slow cores, loading and the least runs included
+SECONDS = 50.0  # of timing; 24 candidates took 73 on two shared cores, loading and the fewest runs included
 ROUNDS = 4  # there and back, twice: what drifts meets all alike
 LONGEST = 0.5  # seconds of one candidate's turn: a neighbour's noise is shared by all
-FEWEST = 3  # runs in a turn, that a p95 has at least 6 and most often 12 runs behind it
+FEWEST = 3  # runs in a turn, so that a p95 stands on 12, or on 6 where time runs out
 
 WRITERS: dict[str, Callable[[Record], str]] = {
     "json": record.to_json,

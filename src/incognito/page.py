@@ -30,7 +30,7 @@ STYLE = """
   --c4: #9085e9; --c5: #e66767; --c6: #d55181; --c7: #d95926; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-main { max-width: 1040px; margin: 0 auto; padding: 32px 16px 64px; }
+main { max-width: 1080px; margin: 0 auto; padding: 32px 16px 64px; }
 h1 { margin: 0 0 4px; font-size: 26px; } h2 { margin: 0 0 12px; font-size: 17px; }
 p { margin: 0 0 12px; } .soft { color: var(--soft); }
 section { margin-top: 20px; padding: 20px 22px; background: var(--paper); border: 1px solid var(--rule);
@@ -38,7 +38,7 @@ section { margin-top: 20px; padding: 20px 22px; background: var(--paper); border
 .wide { overflow-x: auto; } .wide svg { display: block; width: 100%; min-width: 620px; height: auto; }
 .verdict { padding-left: 12px; border-left: 4px solid var(--bad); } .quiet { border-color: var(--good); }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 8px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
+th, td { padding: 5px 6px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 th { color: var(--soft); font-weight: 600; } .word { text-align: left; }
 .key { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 0 0 10px; padding: 0; list-style: none;
   color: var(--soft); font-size: 13px; } .key svg { margin-right: 6px; vertical-align: -3px; }

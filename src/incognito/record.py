@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,13 +181,13 @@ def _network(record: Record) -> Table:
 
 
 def _path(record: Record, frame: str) -> Table:
-    head = ["model", "precision", "runtime", "threads", *STAGES, "path", "spread", "runs", "frames/s"]
+    head = ["model", "precision", "runtime", "threads", *STAGES, "path", "frames/s", "spread", "runs"]
     lines = [_path_line(path) for path in record.paths(frame)]
     return Table(f"The whole path at {frame}, p50 (p95) ms", 3, head, lines)
 
 
 def _path_line(path: dict[str, Row]) -> list[str]:
     whole = path[PATH]
-    times: Iterable[str] = (f"{path[stage].p50_ms:.1f} ({path[stage].p95_ms:.1f})" for stage in (*STAGES, PATH))
+    times = (f"{path[stage].p50_ms:.1f} ({path[stage].p95_ms:.1f})" for stage in (*STAGES, PATH))
     words = [whole.model, whole.precision, whole.runtime, str(whole.threads)]
-    return [*words, *times, f"{whole.spread:.0%}", str(whole.n), f"{whole.fps:.1f}"]
+    return [*words, *times, f"{whole.fps:.1f}", f"{whole.spread:.0%}", str(whole.n)]
