@@ -111,7 +111,7 @@ def demo(
 def benchmark(
     models: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads this at run time
-        typer.Argument(metavar="[MODEL]...", help="Shipped models, or .onnx files with cards; left out: all shipped."),
+        typer.Argument(metavar="MODEL", help="Shipped models, or .onnx files with cards; left out: all shipped."),
     ] = None,
     json: Annotated[Optional[Path], typer.Option("--json", metavar="FILE", help="Write all of it as JSON.")] = None,  # noqa: UP045
     csv: Annotated[Optional[Path], typer.Option("--csv", metavar="FILE", help="Write the rows as CSV.")] = None,  # noqa: UP045
