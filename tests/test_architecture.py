@@ -16,15 +16,16 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "incognito"
 
 LAYERS = [  # each may import from those above it only
-    {"errors", "timing", "header", "machine"},
-    {"extent", "frame", "output", "progress", "sound", "zoo"},
-    {"cache", "photo", "refine", "runtime", "video"},
-    {"network"},
+    {"errors", "timing", "header", "machine", "plot"},
+    {"extent", "frame", "load", "output", "progress", "sound", "zoo"},
+    {"cache", "photo", "record", "refine", "runtime", "video"},
+    {"network", "page"},
     {"choice"},
     {"background", "segment"},
     {"composite"},
     {"api", "pipeline"},
     {"demo", "files"},
+    {"benchmark"},
     {"lab"},
     {"cli"},
     {"__init__", "__main__"},

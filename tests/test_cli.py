@@ -16,7 +16,7 @@ import incognito
 from incognito import demo, photo, video
 
 LAB = ["train", "average", "evaluate", "mashup", "manifest", "export", "bench", "report", "gallery"]
-COMMANDS = [[], ["remove"], ["matte"], ["models"], ["demo"], ["lab"], *(["lab", name] for name in LAB)]
+COMMANDS = [[], ["remove"], ["matte"], ["models"], ["demo"], ["benchmark"], ["lab"], *(["lab", name] for name in LAB)]
 TIMES = [0, 33, 70, 100, 230, 280]
 
 

@@ -26,3 +26,27 @@ def test_what_fails_is_not_timed():
     with pytest.raises(ValueError, match="no"), stopwatch.stage("decode"):
         raise ValueError("no")
     assert stopwatch.count("decode") == 0
+
+
+def test_a_pause_is_not_timed():
+    """What warms up leaves no time behind, also when it fails."""
+    clock = FakeClock()
+    stopwatch = Stopwatch(clock)
+    with pytest.raises(ValueError, match="no"), stopwatch.paused(), stopwatch.stage("decode"):
+        raise ValueError("no")
+    with stopwatch.paused(), stopwatch.stage("decode"):
+        clock.advance(1)
+    assert stopwatch.stages == []
+    with stopwatch.stage("decode"):
+        clock.advance(2)
+    assert stopwatch.count("decode") == 1
+
+
+def test_spread_is_the_interquartile_range_over_the_median():
+    """Of 1 to 5 seconds: (4 - 2) / 3."""
+    clock = FakeClock()
+    stopwatch = Stopwatch(clock)
+    for seconds in range(1, 6):
+        with stopwatch.stage("decode"):
+            clock.advance(seconds)
+    assert stopwatch.spread("decode") == pytest.approx(2 / 3)

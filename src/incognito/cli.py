@@ -135,6 +135,40 @@ def _print_choice(base: Card) -> None:
         )
 
 
+@app.command()
+def benchmark(
+    models: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer reads this at run time
+        typer.Argument(metavar="MODEL", help="Shipped models, or .onnx files with cards; left out: all shipped."),
+    ] = None,
+    json: Annotated[Optional[Path], typer.Option("--json", metavar="FILE", help="Write all of it as JSON.")] = None,  # noqa: UP045
+    csv: Annotated[Optional[Path], typer.Option("--csv", metavar="FILE", help="Write the rows as CSV.")] = None,  # noqa: UP045
+    markdown: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--markdown", metavar="FILE", help="Write the tables as Markdown."),
+    ] = None,
+    html: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--html", metavar="FILE", help="Write a page with plots."),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Measure what the models cost on this machine: the network alone, and the whole path at 720p and 1080p.
+
+    Example: incognito benchmark --html benchmark.html
+    """
+    from incognito import benchmark as bench
+    from incognito import progress, record
+
+    wanted = {"json": json, "csv": csv, "markdown": markdown, "html": html}
+    outputs = {kind: target for kind, target in wanted.items() if target}
+    with progress.bar("timing", "turns") as move:
+        found = bench.run(models or (), outputs, force, on_turn=move)
+    print(record.to_text(found))
+    for target in outputs.values():
+        print(target)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"incognito {__version__}")

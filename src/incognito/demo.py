@@ -97,17 +97,17 @@ def write_clip(path: Path) -> None:
         container.mux(stream.encode(None))
 
 
-def camera_view(still: Picture, seconds: float) -> Picture:
-    """What a hand-held camera sees of a still at a time: it drifts, breathes and trembles. uint8 RGB of SIZE."""
+def camera_view(still: Picture, seconds: float, size: tuple[int, int] = SIZE) -> Picture:
+    """What a hand-held camera sees of a still at a time: it drifts, breathes and trembles. uint8 RGB (*size, 3)."""
     sway = np.sin(2 * np.pi * (np.array([0.13, 0.17, 0.11]) * seconds + [0.0, 0.25, 0.5]))
     tremble = np.sin(2 * np.pi * (np.array([2.3, 3.1, 1.7]) * seconds + [0.1, 0.6, 0.3]))
     height, width = still.shape[:2]
-    zoom = SIZE[1] / width * (1.06 + 0.04 * sway[2])
+    zoom = size[1] / width * (1.06 + 0.04 * sway[2])
     turn = 1.2 * sway[0] + 0.3 * tremble[2]  # degrees
     centre = (width / 2 + 6 * sway[0] + 1.0 * tremble[0], height * 0.30 + 8 * sway[1] + 1.0 * tremble[1])
     view = cv2.getRotationMatrix2D(centre, turn, zoom)
-    view[:, 2] += (SIZE[1] / 2 - centre[0], SIZE[0] / 2 - centre[1])
-    return cv2.warpAffine(still, view, SIZE[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    view[:, 2] += (size[1] / 2 - centre[0], size[0] / 2 - centre[1])
+    return cv2.warpAffine(still, view, size[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def _write_photos(folder: Path, segmenter: Segmenter) -> None:

@@ -56,24 +56,25 @@ class OnnxRuntime:
 class OpenVinoRuntime:
     """A network on OpenVINO's CPU plugin (extra [openvino]), on exactly the threads that were asked for.
 
-    `precision` is what float32 networks are computed in: "f32", or "bf16" where the CPU has it.
+    A model whose card says bf16 is computed in bf16, where the CPU has it.
     """
 
     name = "openvino"
 
-    def __init__(self, card: Card, threads: int | None = None, precision: str = "f32") -> None:
+    def __init__(self, card: Card, threads: int | None = None) -> None:
         require(self.name)
         openvino = _import_openvino()
         settings = {
             "INFERENCE_NUM_THREADS": _allowed(threads),
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_PRECISION_HINT": "bf16" if card.precision == "bf16" else "f32",
         }
         network = card.load()
         try:
             core = openvino.Core()
-            self._check_precision(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+            if card.precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+                raise UsageError("bf16 was asked for; this CPU has none. Choose another variant")
             model = core.compile_model(core.read_model(network), "CPU", settings)
         except RuntimeError as error:
             raise ModelError(f"{card.path} cannot be run ({_reason(error)}); choose onnxruntime") from None
@@ -90,11 +91,6 @@ class OpenVinoRuntime:
             return np.array(self._request.infer([tensor])[0], copy=True).squeeze()
         except RuntimeError as error:
             raise ModelError(f"{self._path} cannot be run ({_reason(error)}); choose onnxruntime") from None
-
-    @staticmethod
-    def _check_precision(precision: str, there: list[str]) -> None:
-        if precision == "bf16" and "BF16" not in there:
-            raise UsageError("bf16 was asked for; this CPU has none. Choose f32")
 
 
 class ConstantRuntime:

@@ -54,6 +54,15 @@ class Stopwatch:
             self._times[name].append(self._clock() - start)
             yield item
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keep no time of what happens inside: it warms up."""
+        kept, self._times = self._times, defaultdict(list)
+        try:
+            yield
+        finally:
+            self._times = kept
+
     @property
     def elapsed(self) -> float:
         """Seconds since the stopwatch was made."""
@@ -73,3 +82,8 @@ class Stopwatch:
         times = sorted(self._times.get(name, ())) or [float("nan")]
         rank = round(percentile / 100 * (len(times) - 1))
         return times[rank] * 1000
+
+    def spread(self, name: str) -> float:
+        """How far a stage's times lie apart: their interquartile range over their median; NaN for no stage."""
+        low, half, high = (self.milliseconds(name, percentile) for percentile in (25, 50, 75))
+        return (high - low) / half if half else 0.0

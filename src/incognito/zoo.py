@@ -23,7 +23,7 @@ _CHOICES = {
     "dtype": ("uint8", "float32"),
     "resize": ("stretch",),
     "activation": ("none", "sigmoid"),
-    "precision": ("float32", "float16", "int8"),
+    "precision": ("float32", "float16", "bf16", "int8"),
 }
 
 

@@ -61,8 +61,9 @@ def evaluate(
     split: str = "test",
     group: str = "people/portraits",
     on_picture: Callable[[int, int | None], None] = lambda done, total: None,
+    runtime: str = "onnxruntime",
 ) -> Evaluation:
-    """Measure a model on the photos of one group and split of data/manifest.csv: the very file, on ONNX Runtime.
+    """Measure a model on the photos of one group and split of data/manifest.csv: the very file, on one runtime.
 
     False person is measured on all empty pictures that are not in the training split.
     """
@@ -70,7 +71,7 @@ def evaluate(
     empties = [s for s in read_manifest(data, kinds=("empty",)) if s.split != "train"]
     if not photos:
         raise LabError(f"{data} has no photos in {group}, split {split}; check --group and --split")
-    segmenter = Segmenter(zoo.find(model).path)
+    segmenter = Segmenter(zoo.find(model).path, runtime=runtime)
     scored: Scored = []
     marked: list[float] = []
     for done, sample in enumerate([*photos, *empties], 1):

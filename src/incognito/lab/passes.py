@@ -134,8 +134,8 @@ def bfloat16(model: ModelProto, context: Context) -> ModelProto:
 
 PASSES: dict[str, Pass] = {
     "graph": Pass(tidied, 1e-4),
-    "resolution": Pass(resized, 0.05),
-    "prune": Pass(pruned, 0.05),
+    "resolution": Pass(resized, 0.15),
+    "prune": Pass(pruned, 0.1),
     "int8": Pass(int8, 0.05, "int8"),
     "dynamic": Pass(dynamic, 0.1, "int8"),
     "float16": Pass(float16, 2e-3, "float16"),

@@ -7,15 +7,17 @@ lets spin on for a while.
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from incognito import runtime, zoo
+from incognito.choice import WARM_UP
 from incognito.timing import Stopwatch
 
-WARM, BURST, REST = 2, 5, 0.02  # runs, runs, seconds
+BURST = 5  # timed runs in a turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +33,27 @@ class Times:
 def race(cards: list[zoo.Card], threads: int, rounds: int) -> list[list[Times]]:
     """Time each card's network alone on each runtime that can run it; gives each card's times."""
     lanes = [(place, name) for place, card in enumerate(cards) for name in runtimes_for(card)]
-    runners = [runtime.open_runtime(cards[place], threads, name) for place, name in lanes]
-    blanks = [_picture(card) for card in cards]
+    pictures = [_picture(card) for card in cards]
+    runs = [partial(runtime.open_runtime(cards[place], threads, name).run, pictures[place]) for place, name in lanes]
     stopwatch = Stopwatch()
     for number in range(rounds):
-        order = list(enumerate(lanes))
-        for lane, (place, _) in order if number % 2 == 0 else reversed(order):
-            time.sleep(REST)
-            for run in range(WARM + BURST):
-                if run < WARM:
-                    runners[lane].run(blanks[place])
-                    continue
-                with stopwatch.stage(str(lane)):
-                    runners[lane].run(blanks[place])
+        order = range(len(lanes)) if number % 2 == 0 else reversed(range(len(lanes)))
+        for lane in order:
+            _burst(stopwatch, str(lane), runs[lane])
     times: list[list[Times]] = [[] for _ in cards]
     for lane, (place, name) in enumerate(lanes):
         half, most = (stopwatch.milliseconds(str(lane), percentile) for percentile in (50, 95))
         times[place].append(Times(name, half, most, rounds * BURST))
     return times
+
+
+def _burst(stopwatch: Stopwatch, name: str, run: Callable[[], object]) -> None:
+    warm = stopwatch.elapsed + WARM_UP
+    while stopwatch.elapsed < warm:
+        run()
+    for _ in range(BURST):
+        with stopwatch.stage(name):
+            run()
 
 
 def runtimes_for(card: zoo.Card) -> list[str]:

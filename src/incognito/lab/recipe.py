@@ -97,12 +97,12 @@ class Recipe:
         _check_keys(cls, tables, "the recipe")
         training = tables["training"]
         if isinstance(training, dict) and isinstance(training.get("phases"), list):
-            phases = [_make(Phase, phase, "[[training.phases]]") for phase in training["phases"]]
+            phases = [make(Phase, phase, "[[training.phases]]") for phase in training["phases"]]
             training = training | {"phases": phases}
         recipe = cls(
-            _make(Network, tables["network"], "[network]"),
-            _make(Data, tables["data"], "[data]"),
-            _make(Training, training, "[training]"),
+            make(Network, tables["network"], "[network]"),
+            make(Data, tables["data"], "[data]"),
+            make(Training, training, "[training]"),
         )
         _check_sense(recipe.training)
         if recipe.network.architecture == "light" and recipe.network.weights == "imagenet":
@@ -124,7 +124,7 @@ class Recipe:
         return dataclasses.asdict(self)
 
 
-def _make(kind: type[T], table: Any, where: str) -> T:
+def make(kind: type[T], table: Any, where: str) -> T:
     """Make one table's dataclass; every value must be of its field's type, and no number negative."""
     if not isinstance(table, dict):
         raise LabError(f"{where} must be a table, not {table!r}")
