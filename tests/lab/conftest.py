@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from toys import toy_tables
+from toys import small_net, toy_tables
 
 from incognito.lab.recipe import Recipe
 
@@ -58,3 +58,19 @@ def tables() -> dict:
 def recipe(tables: dict) -> Recipe:
     """The small recipe, parsed."""
     return Recipe.from_dict(tables)
+
+
+@pytest.fixture(scope="session")
+def small_model():
+    """A light network as it is exported for 64x64 pictures, tidied."""
+    from incognito.lab import export, graph, tidy
+
+    network = export.to_onnx(export.Deployed(small_net()).eval(), 64, 64)
+    return tidy.tidy(graph.parse(network, "small"))
+
+
+@pytest.fixture(scope="session")
+def pictures() -> list[np.ndarray]:
+    """Inputs of the small model: uint8 (1, 64, 64, 3), smooth."""
+    rng = np.random.default_rng(5)
+    return [cv2.GaussianBlur(rng.integers(0, 256, (64, 64, 3), np.uint8), (0, 0), 3)[None] for _ in range(6)]

@@ -36,3 +36,49 @@ def as_toml(tables: dict) -> str:
     for phase in phases:
         lines += ["[[training.phases]]", f"pictures = {phase['pictures']}", f"size = {phase['size']}"]
     return "\n".join(lines)
+
+
+def small_net(seed: int = 0):
+    """A light network, at rest, whose alpha differs from place to place."""
+    import torch
+
+    from incognito.lab.nets import build
+
+    torch.manual_seed(seed)
+    net = build("light", "tiny", [32, 32, 32, 16, 16])
+    with torch.no_grad():
+        net.head.weight.mul_(20)  # a fresh head hardly leaves one half
+    return net.eval()
+
+
+def colour_net(size: tuple[int, int] = (64, 64), planes: int = 1, colour: str = "RGB", scale: float = 255.0) -> bytes:
+    """A network from elsewhere: float NCHW in, and a plane that is high where red outweighs blue, as on toy people.
+
+    With more planes than one it gives logits for a softmax, and the person is the last of them. Its strides are 2.
+    """
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    red = np.zeros((8, 3, 3, 3), np.float32)
+    red[:, :, 1, 1] = np.array([1.0, 0.0, -1.0] if colour == "RGB" else [-1.0, 0.0, 1.0]) * 255 / scale
+    gather = np.zeros((planes, 8, 1, 1), np.float32)
+    gather[-1] = 0.05
+    weights = {"first": red / 8, "second": gather, "shift": np.full(planes, -1.0 if planes == 1 else 1.0, np.float32)}
+    weights["shift"][-1] = -1.0
+    weights["factors"] = np.array([1, 1, 2, 2], np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "first"], ["a"], "first", pads=[1, 1, 1, 1], strides=[2, 2]),
+        helper.make_node("Relu", ["a"], ["b"], "relu"),
+        helper.make_node("Conv", ["b", "second", "shift"], ["c"], "second"),
+        helper.make_node("Resize", ["c", "", "factors"], ["y"], "up", mode="linear"),
+    ]
+    height, width = size
+    graph = helper.make_graph(
+        nodes, "colour",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, height, width])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, planes, height, width])],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return onnx.ModelProto.SerializeToString(model)

@@ -1,7 +1,7 @@
-"""Networks from elsewhere, taken in: uint8 (1, h, w, 3) goes in, alpha (1, h, w) comes out, whatever they took and gave.
+"""Networks from elsewhere, taken in: uint8 (1, h, w, 3) in, alpha (1, h, w) out, whatever they took and gave.
 
-What a card says is believed. Without one, shapes are read from the graph, and the rest, which no graph tells, is found
-out: the usual scalings and outputs are tried on labelled pictures, and those under which people are found best are kept.
+What a card says is believed. Without one, shapes are read from the graph, and the rest, which no graph tells, is
+found out: the usual scalings and outputs are tried on labelled pictures, and the ones that find people best are kept.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _scored(model: ModelProto, layout: str, judge: Judge) -> Iterator[tuple[floa
         activations = ("none", "sigmoid", "softmax") if len(outputs[0]) > 1 else ("none", "sigmoid")
         for activation in activations:
             alphas = [_activated(output, activation) for output in outputs]
-            if not all(0 <= alpha.min() and alpha.max() <= 1 for alpha in alphas):
+            if not all(alpha.min() >= 0 and alpha.max() <= 1 for alpha in alphas):
                 continue
             for plane in range(len(outputs[0])):
                 yield (

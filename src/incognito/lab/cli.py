@@ -180,6 +180,29 @@ def bench(
 
 
 @app.command()
+def optimize(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or any .onnx.")],
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where artefacts, rows and the report go.")],
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", help="A TOML file of rungs; see recipes/ladder.toml.", show_default=False)
+    ] = None,
+    budget: Annotated[float, typer.Option(help="IoU that a rung may lose.", min=0.0, max=1.0)] = 0.003,
+) -> None:
+    """Make a network faster, rung by rung, each measured on this machine, and refused where it loses too much.
+
+    Begun again with the same DIR, it goes on where it was. Example: incognito lab optimize net.onnx --data DATA -o out
+    """
+    with _needing_lab():
+        from incognito.lab import ladder as climbing
+    from incognito import progress
+
+    with progress.bar("climbing", "pictures") as move:
+        for path in climbing.climb(model, data, recipe, budget, out, print, move):
+            print(path)
+
+
+@app.command()
 def report(
     document: Annotated[
         Path | None,

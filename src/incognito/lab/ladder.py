@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from onnx import ModelProto
 from incognito import choice, output, runtime, zoo
 from incognito.errors import IncognitoError, LabError, OutputError
 from incognito.frame import Picture
-from incognito.lab import gate, graph, passes, race, rows, terms
+from incognito.lab import gate, graph, passes, race, rows, tables
 from incognito.lab.adopt import adopt
 from incognito.lab.cost import cost
 from incognito.lab.data import Sample, read_manifest
@@ -30,11 +31,12 @@ from incognito.lab.judge import Judge
 from incognito.lab.rows import Row
 from incognito.lab.rungs import Ladder, Rung
 from incognito.lab.source import commit
+from incognito.lab.terms import named
 from incognito.lab.tidy import tidy
 from incognito.lab.tune import Lesson, tune
 from incognito.machine import cpu
 
-ROWS, PROGRESS = "ladder.csv", "progress.json"
+ROWS, REPORT, PROGRESS = "ladder.csv", "report.md", "progress.json"
 Tell = Callable[[str], None]
 Move = Callable[[int, int | None], None]
 
@@ -54,10 +56,34 @@ class Artefact:
         return graph.parse(self.card.load(), str(self.card.path))
 
 
+def climb(
+    model: str, data: Path, recipe: Path | None, budget: float, out: Path, tell: Tell = lambda text: None,
+    move: Move = lambda done, total: None,
+) -> list[Path]:  # fmt: skip
+    """Climb from a model by a recipe, or the default one; gives what was written: rows and a report.
+
+    `out` holds the artefacts with their cards too; begun again with the same one, it goes on where it was. Raises
+    LabError where the model, the data or the recipe cannot be used, and OutputError where `out` cannot be written.
+    """
+    return Climb(model, data, Ladder.read(recipe), budget, out, tell, move).run()
+
+
+def report(climbed: list[Row]) -> str:
+    """A climb in words and tables, Markdown."""
+    parts = (
+        ("", tables.summary), ("Every rung", tables.rungs), ("The artefacts", tables.artefacts),
+        ("What was refused", tables.refused), ("Conditions", tables.conditions),
+    )  # fmt: skip
+    sections = [f"## {title}\n\n{make(climbed)}" if title else make(climbed) for title, make in parts]
+    return "\n\n".join(["# The ladder", *sections]) + "\n"
+
+
 class Climb:
     """A climb under way, in its folder: artefacts with cards, and what is known of each rung, for going on later."""
 
-    def __init__(self, model: str, data: Path, ladder: Ladder, budget: float, out: Path, tell: Tell, move: Move) -> None:
+    def __init__(
+        self, model: str, data: Path, ladder: Ladder, budget: float, out: Path, tell: Tell, move: Move
+    ) -> None:
         self._data, self._ladder, self._budget, self._out = data, ladder, budget, out
         self._tell, self._move = tell, move
         self._samples = read_manifest(data, "train", ("photo", "cutout", "empty"))
@@ -73,32 +99,37 @@ class Climb:
         self._rows: list[Row] = []
         self._start(model)
 
-    def run(self) -> Path:
-        """Climb all rungs, time everything that was kept in one race, test it, and write the rows; gives their file."""
+    def run(self) -> list[Path]:
+        """Climb all rungs, time everything that was kept in one race, test it, and write rows and report."""
         last = next(iter(self._artefacts.values()))
         for number, rung in enumerate(self._ladder.rungs, 1):
-            parent = self._artefacts.get(rung.start, last) if rung.start else last
+            parent = self._artefacts.get(rung.start) if rung.start else last
+            if not parent:
+                self._tell(f"{rung.title}: left out, for {rung.start} was not kept")
+                continue
             found = self._step(number, rung, parent)
             if found and not rung.aside:
                 last = found
         self._race()
         self._test()
+        shutil.rmtree(self._work)
         return self._write()
 
     def _start(self, model: str) -> None:
         """Take in the first network."""
         path = _path_of(model)
-        network = _read(path)
         card = zoo.find(path) if path.with_suffix(".json").is_file() else None
-        taken, words = adopt(graph.parse(network, model), card, self._judge)
-        lineage = [*(card.lineage if card else []), words] if words != "taken as it is" else [*(card.lineage if card else [])]
-        sources = card.training_data if card else [f"{path.name} (terms not recorded)"]
-        title = _title(path)
-        draft = self._draft(f"00-{_slug(title)}", network if taken_as_is(words) else taken.SerializeToString(), passes.size_of(taken), lineage, sources)
+        taken, words = adopt(graph.parse(_read(path, card), model), card, self._judge)
+        lineage = [*(card.lineage if card else []), words]
+        sources = card.training_data if card else named({path.name})
+        title = self._ladder.start or path.stem
+        draft = self._draft(f"00-{_slug(title)}", taken.SerializeToString(), passes.size_of(taken), lineage, sources)
         found = self._measured(title, draft, None, "")
+        self._tell(
+            f"{title}: IoU {found.figures.iou:.4f} on {len(self._judge.samples)} pictures for validation; {words}"
+        )
         self._artefacts[title] = dataclasses.replace(found, card=self._place(draft))
         self._rows.append(self._row(self._artefacts[title], None, "start", "", self._budget))
-        self._tell(f"{title}: IoU {found.figures.iou:.4f}, {found.figures.milliseconds:.2f} ms")
 
     def _step(self, number: int, rung: Rung, parent: Artefact) -> Artefact | None:
         """Climb one rung, or remember how that went; gives the artefact where it was kept."""
@@ -127,7 +158,7 @@ class Climb:
         try:
             draft = self._swapped(name, rung) if rung.is_model else self._made(name, rung, parent)
             found = self._measured(rung.title, draft, parent, chain, is_new=rung.is_model)
-        except OSError:
+        except OutputError:  # a full disk fails every rung
             raise
         except IncognitoError as error:
             row = self._row(None, parent, "failed", str(error), budget, rung, chain)
@@ -135,13 +166,15 @@ class Climb:
         before, after = self._raced(parent, found)
         found = dataclasses.replace(found, figures=after)
         reason = gate.refusal(before, parent.floating, after, budget, rung.aim)
-        status = "refused" if reason and not rung.aside else "aside" if rung.aside else "kept"
+        status = "aside" if rung.aside else "refused" if reason else "kept"
         kept = status != "refused"
         card = self._place(draft) if kept else draft
         row = self._row(dataclasses.replace(found, card=card), parent, status, reason, budget, rung, chain)
         row["faster"] = f"{gate.faster(before, after):.3f}"
-        said = f"IoU {after.iou:.4f} ({parent.floating - after.iou:+.4f} lost), {gate.faster(before, after):.2f} times as fast"
-        held = {"name": card.path.stem, "figures": dataclasses.asdict(after), "floating": found.floating} if kept else None
+        said = f"IoU {after.iou:.4f} (lost {parent.floating - after.iou:.4f}), {gate.faster(before, after):.2f} times as fast"
+        held = (
+            {"name": card.path.stem, "figures": dataclasses.asdict(after), "floating": found.floating} if kept else None
+        )
         return {"row": row, "artefact": held, "said": said}
 
     def _made(self, name: str, rung: Rung, parent: Artefact) -> zoo.Card:
@@ -149,7 +182,13 @@ class Climb:
         step, notes = passes.PASSES[rung.action], list[str]()
         before = tidy(parent.model())
         context = passes.Context(
-            self._pictures, self._judge, parent.floating, rung.budget or self._budget, self._scratch(name), self._tuner(name, before), notes.append
+            self._pictures,
+            self._judge,
+            parent.floating,
+            rung.budget or self._budget,
+            self._scratch(name),
+            self._tuner(name, before),
+            notes.append,
         )
         after = step.apply(before, context, **rung.options)
         moved = passes.prove(before, after)
@@ -159,8 +198,10 @@ class Climb:
         words = [f"{rung.action}{f' ({settings})' if settings else ''}, alpha moved by {moved:.1e}", *notes]
         sources = parent.card.training_data
         if rung.pictures:
-            sources = sorted({*sources, *terms.named({sample.source for sample in self._samples})})
-        card = self._draft(name, after.SerializeToString(), passes.size_of(after), [*parent.card.lineage, *words], sources)
+            sources = sorted({*sources, *named({sample.source for sample in self._samples})})
+        card = self._draft(
+            name, after.SerializeToString(), passes.size_of(after), [*parent.card.lineage, *words], sources
+        )
         return self._with(card, precision=step.precision or parent.card.precision)
 
     def _swapped(self, name: str, rung: Rung) -> zoo.Card:
@@ -177,7 +218,9 @@ class Climb:
 
         return tuned
 
-    def _measured(self, title: str, draft: zoo.Card, parent: Artefact | None, chain: str, is_new: bool = False) -> Artefact:
+    def _measured(
+        self, title: str, draft: zoo.Card, parent: Artefact | None, chain: str, is_new: bool = False
+    ) -> Artefact:
         """Judge a draft on every runtime that can run it; the lowest IoU counts."""
         found = []
         for name in race.runtimes_for(draft):
@@ -220,11 +263,17 @@ class Climb:
             known = self._known.setdefault("", {}).get(artefact.card.sha256)
             if not known:
                 self._tell(f"testing {artefact.title}")
-                result = evaluate(artefact.card.path, self._data, "test", group, self._move, race.runtimes_for(artefact.card)[0])
+                result = evaluate(
+                    artefact.card.path, self._data, "test", group, self._move, race.runtimes_for(artefact.card)[0]
+                )
                 known = {"set": group, "n": str(len(result.scored)), **result.figures()}
                 self._known[""][artefact.card.sha256] = known
                 self._remember()
-                self._with(artefact.card, measured={name: float(known[name]) for name in ("iou", "mean_iou", "boundary_f")} | {"n": len(result.scored)})
+                self._with(
+                    artefact.card,
+                    measured={name: float(known[name]) for name in ("iou", "mean_iou", "boundary_f")}
+                    | {"n": len(result.scored)},
+                )
             row.update({name: known[name] for name in ("set", "n", "iou", "mean_iou", "boundary_f", "falsely_marked")})
 
     def _row(
@@ -248,7 +297,9 @@ class Climb:
             "multiply_adds": str(spent.multiply_adds), "bytes": str(card.bytes),
         }  # fmt: skip
 
-    def _draft(self, name: str, network: bytes, size: tuple[int, int], lineage: list[str], sources: list[str]) -> zoo.Card:
+    def _draft(
+        self, name: str, network: bytes, size: tuple[int, int], lineage: list[str], sources: list[str]
+    ) -> zoo.Card:
         try:
             return write_model(self._work / f"{name}.onnx", network, size, lineage, sources)
         except OSError as error:
@@ -279,10 +330,12 @@ class Climb:
         with output.beside(self._out / PROGRESS) as part:
             part.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
 
-    def _write(self) -> Path:
-        path = self._out / ROWS
+    def _write(self) -> list[Path]:
+        path, page = self._out / ROWS, self._out / REPORT
         rows.keep(path, self._rows)
-        return path
+        with output.beside(page) as part:
+            part.write_text(report(self._rows), encoding="utf-8")
+        return [path, page]
 
 
 COLUMNS = (
@@ -291,10 +344,6 @@ COLUMNS = (
     "multiply_adds", "bytes", "cpu", "threads", "onnxruntime", "onnxruntime_p50_ms", "onnxruntime_p95_ms", "openvino",
     "openvino_p50_ms", "openvino_p95_ms", "runs", "faster", "commit",
 )  # fmt: skip
-
-
-def taken_as_is(words: str) -> bool:
-    return words == "taken as it is"
 
 
 def _timed(times: list[race.Times]) -> Row:
@@ -335,14 +384,8 @@ def _path_of(model: str) -> Path:
     return path
 
 
-def _read(path: Path) -> bytes:
-    if path.with_suffix(".json").is_file():
-        return zoo.find(path).load()
-    return path.read_bytes()
-
-
-def _title(path: Path) -> str:
-    return path.stem
+def _read(path: Path, card: zoo.Card | None) -> bytes:
+    return card.load() if card else path.read_bytes()
 
 
 def _slug(title: str) -> str:

@@ -82,7 +82,7 @@ def resized(model: ModelProto, context: Context, size: list[int], pictures: int 
 def pruned(
     model: ModelProto, context: Context, keep: float, part: str = "all", multiple: int = 8, pictures: int = 0
 ) -> ModelProto:
-    """Keep a share of the channels of a part ("encoder", "decoder", "all"), and tune what is left on so many pictures."""
+    """Keep a share of the channels of a part ("encoder", "decoder" or "all"), and tune the rest on so many pictures."""
     thin = pruning.prune(model, context.inputs(model)[:16], keep, part, multiple)
     return context.tune(thin, pictures, None) if pictures else thin
 
@@ -90,7 +90,7 @@ def pruned(
 def int8(
     model: ModelProto, context: Context, method: str = "best", kind: str = "here", pictures: int = 0
 ) -> ModelProto:
-    """Quantise to int8: by the calibration that loses least; if that is too much, with training or some layers in float.
+    """Quantise by the calibration that loses least; if that is too much, with training, or some layers in float.
 
     Quantisation is trained for, on so many pictures, where calibration alone loses more than QAT_ABOVE.
     """

@@ -175,7 +175,7 @@ def _without(model: ModelProto, channels: Channels, leaving: set[int], mean: dic
 
     for number, node in enumerate(model.graph.node):
         made, own = node.output[0], [name for name in node.input if name in arrays]
-        if made not in channels.labels or all(staying(made)) and node.op_type != "Conv":
+        if made not in channels.labels or (all(staying(made)) and node.op_type != "Conv"):
             continue
         if node.op_type == "Conv":
             weight, bias = arrays[node.input[1]], _bias(node, arrays)

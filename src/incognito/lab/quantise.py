@@ -51,7 +51,7 @@ class Calibration:
 
 
 def kind_here() -> str:
-    """What int8 arithmetic suits this CPU: without VNNI, products of 8 by 8 bits overflow their 16, so weights get 7."""
+    """What int8 arithmetic suits this CPU: without VNNI, sums of 8 by 8 bits overflow their 16, so weights get 7."""
     return "u8s8" if "vnni" in cpu() or "amx" in cpu() else "reduced"
 
 

@@ -52,6 +52,7 @@ class Ladder:
     """A climb, whole."""
 
     name: str
+    start: str  # what the first network is called in the rows; empty for its file's name
     measuring: Measuring
     tuning: Tuning
     mixture: Data
@@ -67,12 +68,13 @@ class Ladder:
             raise LabError(f"{path} cannot be read ({error.strerror}); the ladders are in recipes/") from None
         except ValueError as error:
             raise LabError(f"{path} is not valid TOML: {error}") from None
-        if tables.keys() != {"measuring", "tuning", "data", "rung"}:
-            raise LabError(f"{path} must hold [measuring], [tuning], [data] and [[rung]], and nothing else")
+        if tables.keys() - {"start"} != {"measuring", "tuning", "data", "rung"}:
+            raise LabError(f"{path} must hold [measuring], [tuning], [data] and [[rung]], and at most start besides")
         rungs = [_rung(table) for table in tables["rung"]]
         _check_titles(rungs)
         return cls(
             path.stem,
+            str(tables.get("start", "")),
             make(Measuring, tables["measuring"], "[measuring]"),
             make(Tuning, tables["tuning"], "[tuning]"),
             make(Data, tables["data"], "[data]"),
@@ -106,7 +108,9 @@ def _check_options(where: str, action: str, options: dict[str, Any]) -> None:
     unknown = options.keys() - own.keys()
     if missing or unknown:
         wrong = ", ".join(sorted(missing or unknown))
-        raise LabError(f"{where} {'lacks' if missing else 'does not know'} {wrong}; known are {', '.join(own) or 'none'}")
+        raise LabError(
+            f"{where} {'lacks' if missing else 'does not know'} {wrong}; known are {', '.join(own) or 'none'}"
+        )
 
 
 def _check_titles(rungs: list[Rung]) -> None:

@@ -27,6 +27,7 @@ from incognito.lab.scenes import Scenes
 from incognito.lab.trainable import Trainable
 
 CHECKPOINT = 1600  # pictures between two
+ROUNDED = 0.1  # of the rate, where the rounding is trained for: the weights are right already, to half a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Pupil:
 
     def __init__(self, model: ModelProto, teacher: ModelProto, lesson: Lesson, masters: graph.Arrays | None) -> None:
         self._lesson, self.seen = lesson, 0
+        self._peak = lesson.tuning.rate * (1.0 if masters is None else ROUNDED)
         self._net = Trainable(model, masters)
         self._teacher = Trainable(teacher).eval().requires_grad_(False)
         self._size = graph.shape_of(graph.input_of(model))[1:3]
@@ -147,22 +149,9 @@ class Pupil:
         """A short rise, then half a cosine down to 2 % of the peak."""
         tuning, share = self._lesson.tuning, self.seen / self._lesson.pictures
         rise = min(1.0, (self.seen + tuning.batch) / max(tuning.warmup, 1))
-        return tuning.rate * rise * (0.02 + 0.98 * (1 + math.cos(math.pi * share)) / 2)
+        return self._peak * rise * (0.02 + 0.98 * (1 + math.cos(math.pi * share)) / 2)
 
 
 def _as_bytes(picture: Tensor) -> Tensor:
     """(N, 3, h, w) in [-1, 1] -> (N, h, w, 3) in 0 to 255."""
     return picture.permute(0, 2, 3, 1) * 127.5 + 127.5
-
-
-def weights_of(model: ModelProto, quantised: ModelProto) -> graph.Arrays:
-    """The float32 weights behind a quantised model's, by their names there, found by the nodes that use them."""
-    arrays = graph.arrays_of(model)
-    floats = {node.name: list(node.input[1:3]) for node in model.graph.node if node.op_type == "Conv"}
-    behind = {node.output[0]: node.input[0] for node in quantised.graph.node if node.op_type == "DequantizeLinear"}
-    masters: graph.Arrays = {}
-    for node in quantised.graph.node:
-        if node.op_type == "Conv" and node.name in floats:
-            for own, held in zip(floats[node.name], node.input[1:3], strict=True):
-                masters[behind.get(held, held)] = arrays[own]
-    return masters
