@@ -96,7 +96,9 @@ NO_NETWORKS = {
         ),
         "no segmentation network",
     ),
-    "no picture": (made([helper.make_node("Relu", ["x"], ["y"])], [value("x", [1, 80])], value("y", [1, 80])), "no picture"),
+    "no picture": (
+        made([helper.make_node("Relu", ["x"], ["y"])], [value("x", [1, 80])], value("y", [1, 80])), "no picture",
+    ),
     "two pictures": (
         made(
             [helper.make_node("Add", ["x", "z"], ["y"])],

@@ -157,7 +157,9 @@ def test_a_climb_goes_on_where_it_was(tmp_path, toy_data, colours, monkeypatch):
     ladder.climb(str(colours), toy_data, first, 0.003, out)
     done = []
     for name, step in passes.PASSES.items():
-        monkeypatch.setitem(passes.PASSES, name, passes.Pass(noting(done, name, step.apply), step.tolerance, step.precision))
+        monkeypatch.setitem(
+            passes.PASSES, name, passes.Pass(noting(done, name, step.apply), step.tolerance, step.precision)
+        )
     second = recipe(tmp_path, "[[rung]]" + rungs[1] + "[[rung]]" + rungs[5])
     ladder.climb(str(colours), toy_data, second, 0.003, out)
     assert done == ["int8"]

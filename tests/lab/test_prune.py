@@ -66,7 +66,10 @@ def test_what_a_leaving_channel_gave_on_average_stays():
     rng = np.random.default_rng(2)
     arrays = {"w1": rng.standard_normal((8, 3, 1, 1)), "b1": np.zeros(8), "w2": rng.standard_normal((1, 8, 1, 1))}
     arrays["w1"][:4], arrays["b1"][:4] = 0, 0.25
-    nodes = [helper.make_node("Conv", ["x", "w1", "b1"], ["a"], "one"), helper.make_node("Conv", ["a", "w2"], ["alpha"], "two")]
+    nodes = [
+        helper.make_node("Conv", ["x", "w1", "b1"], ["a"], "one"),
+        helper.make_node("Conv", ["a", "w2"], ["alpha"], "two"),
+    ]
     model, picture = plain_model(nodes, arrays), rng.integers(0, 256, (1, 8, 8, 3), np.uint8)
     found = prune.prune(model, [picture], 0.5, multiple=4)
     assert widths(found) == {"one": (4, 3, 1, 1), "two": (1, 4, 1, 1)}

@@ -27,7 +27,9 @@ def convolutions(model):
 
 
 def moved(model, other, pictures):
-    return np.mean([np.abs(a[0] - b[0]).mean() for a, b in zip(*(graph.run(m, pictures) for m in (model, other)), strict=True)])
+    return np.mean(
+        [np.abs(a[0] - b[0]).mean() for a, b in zip(*(graph.run(m, pictures) for m in (model, other)), strict=True)]
+    )
 
 
 @pytest.mark.parametrize("method", quantise.METHODS)
@@ -87,7 +89,9 @@ def test_nothing_to_calibrate_on_is_an_error(small_model, tmp_path):
         quantise.static(small_model, quantise.Calibration([], tmp_path))
 
 
-@pytest.mark.parametrize(("name", "kind"), [("Xeon avx2 avx512_vnni", "u8s8"), ("Core avx2 avx_vnni", "u8s8"), ("Old avx2", "reduced")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("Xeon avx2 avx512_vnni", "u8s8"), ("Core avx2 avx_vnni", "u8s8"), ("Old avx2", "reduced")]
+)
 def test_the_kind_follows_the_cpu(monkeypatch, name, kind):
     """Without VNNI, weights get 7 bits."""
     monkeypatch.setattr(quantise, "cpu", lambda: name)

@@ -8,7 +8,9 @@ from incognito.errors import LabError
 from incognito.lab.nets import build
 from incognito.lab.recipe import Recipe
 
-RECIPES = sorted(set((Path(__file__).parents[2] / "recipes").glob("*.toml")) - {Path(__file__).parents[2] / "recipes/ladder.toml"})
+RECIPES = sorted(
+    set((Path(__file__).parents[2] / "recipes").glob("*.toml")) - {Path(__file__).parents[2] / "recipes/ladder.toml"}
+)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -42,7 +42,7 @@ def test_every_convolution_learns(small_model, pictures):
     assert all(weight.grad is not None and weight.grad.any() for weight in net.weights.values())
     with torch.no_grad():
         for weight in net.weights.values():
-            weight += 0.05 * torch.randn_like(weight)
+            weight.add_(torch.randn_like(weight), alpha=0.05)
     np.testing.assert_allclose(alpha(net, pictures[0]), graph.run(net.model(), pictures[:1])[0][0], atol=1e-4)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -103,13 +103,21 @@ def session(model: ModelProto, threads: int = 0) -> onnxruntime.InferenceSession
 
 def run(model: ModelProto, tensors: Iterable[np.ndarray], names: list[str] | None = None) -> list[list[np.ndarray]]:
     """Run a model on inputs, one after the other; gives the named tensors of each, or else its outputs."""
+    return list(runs(model, tensors, names))
+
+
+def runs(
+    model: ModelProto, tensors: Iterable[np.ndarray], names: list[str] | None = None
+) -> Iterator[list[np.ndarray]]:
+    """The same, one input at a time, for when all that it gives would not fit into memory."""
     if names:
         there = {output.name for output in model.graph.output}
         model = clone(model)
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in there)
     loaded = session(model)
     given = loaded.get_inputs()[0].name
-    return [loaded.run(names, {given: tensor}) for tensor in tensors]
+    for tensor in tensors:
+        yield loaded.run(names, {given: tensor})
 
 
 def shapes(model: ModelProto) -> dict[str, list[int]]:

@@ -74,8 +74,9 @@ def resized(model: ModelProto, context: Context, size: list[int], pictures: int 
     try:
         graph.shapes(small)
     except Exception:  # skips that do not meet: ONNX Runtime's errors have no common base
-        small = _at(model, size, [-(-side // 32) * 32 for side in size])
-        context.note(f"padded to {size_of(small)} inside")
+        inside = [-(-side // 32) * 32 for side in size]
+        small = _at(model, size, inside)
+        context.note(f"padded to {inside[1]}x{inside[0]} inside")
     return context.tune(small, pictures, None) if pictures else small
 
 
@@ -83,7 +84,7 @@ def pruned(
     model: ModelProto, context: Context, keep: float, part: str = "all", multiple: int = 8, pictures: int = 0
 ) -> ModelProto:
     """Keep a share of the channels of a part ("encoder", "decoder" or "all"), and tune the rest on so many pictures."""
-    thin = pruning.prune(model, context.inputs(model)[:16], keep, part, multiple)
+    thin = pruning.prune(model, context.inputs(model), keep, part, multiple)
     return context.tune(thin, pictures, None) if pictures else thin
 
 

@@ -16,6 +16,7 @@ from onnx import ModelProto, NodeProto
 
 from incognito.errors import LabError
 from incognito.lab import graph
+from incognito.lab.refit import refit
 
 PASSING = (
     "Relu", "Clip", "Sigmoid", "HardSwish", "HardSigmoid", "Resize", "MaxPool", "AveragePool", "GlobalAveragePool",
@@ -77,7 +78,9 @@ def prune(
         raise LabError(
             f"no layer has channels to spare at keep = {keep} and multiples of {multiple}; lower one of them"
         )
-    return _without(graph.clone(model), channels, leaving, mean)
+    thin = _without(graph.clone(model), channels, leaving, mean)
+    kept = {name: ~np.isin(channels.roots(name), list(leaving)) for name in channels.labels}
+    return refit(thin, model, kept, pictures)
 
 
 def _label(model: ModelProto) -> Channels:
@@ -125,7 +128,7 @@ def _activity(
     names = sorted({node.input[0] for node in _readers(model)} & channels.labels.keys())
     power: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(1))
     mean: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(1))
-    for values in graph.run(model, pictures, names):
+    for values in graph.runs(model, pictures, names):
         for name, value in zip(names, values, strict=True):
             power[name] = power[name] + (value.astype(np.float64) ** 2).mean((0, 2, 3)) / len(pictures)
             mean[name] = mean[name] + value.mean((0, 2, 3), dtype=np.float64) / len(pictures)
