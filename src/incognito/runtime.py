@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,7 +64,6 @@ class OpenVinoRuntime:
 
     def __init__(self, card: Card, threads: int | None = None) -> None:
         require(self.name)
-        openvino = _import_openvino()
         settings = {
             "INFERENCE_NUM_THREADS": _allowed(threads),
             "NUM_STREAMS": 1,
@@ -72,9 +72,9 @@ class OpenVinoRuntime:
         }
         network = card.load()
         try:
-            core = openvino.Core()
+            core = _openvino_core()
             if card.precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-                raise UsageError("bf16 was asked for; this CPU has none. Choose another variant")
+                raise ModelError(f"{card.path} needs bf16, which this CPU has not; choose another variant")
             model = core.compile_model(core.read_model(network), "CPU", settings)
         except RuntimeError as error:
             raise ModelError(f"{card.path} cannot be run ({_reason(error)}); choose onnxruntime") from None
@@ -135,6 +135,16 @@ def open_runtime(card: Card, threads: int | None = None, name: str = OnnxRuntime
     """Load a card's network on a runtime by its name; raises UsageError where that is not known or not installed."""
     require(name)
     return RUNTIMES[name](card, threads)
+
+
+@lru_cache(maxsize=1)
+def _openvino_core() -> Any:
+    """OpenVINO's one core, kept as long as the program runs.
+
+    On CPUs with AMX each core sets a stack for signals, and takes it away when it goes: after a second core, the next
+    signal would find one that is gone, and end the program.
+    """
+    return _import_openvino().Core()
 
 
 def _import_openvino() -> Any:

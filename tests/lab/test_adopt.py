@@ -39,7 +39,7 @@ def test_a_card_is_believed(judge):
     network = colour_net()
     card = toy_card(
         network, height=64, width=64, layout="NCHW", dtype="float32", activation="sigmoid",
-        mean=[0.0, 0.0, 0.0], deviation=[255.0, 255.0, 255.0],
+        mean=[0.0, 0.0, 0.0], deviation=[1.0, 1.0, 1.0],
     )  # fmt: skip
     found, words = adopt.adopt(model_of(network), card, Judge([]))
     assert words.startswith("told by its card")
@@ -54,6 +54,30 @@ def test_what_already_fits_is_taken_as_it_is(small_model):
     found, words = adopt.adopt(small_model, card, Judge([]))
     assert words == "taken as it is"
     assert found == small_model
+
+
+def test_names_that_the_wrapping_uses_may_be_taken(judge):
+    """A network whose own tensors are called picture and alpha is no worse."""
+    model = graph.rename(model_of(colour_net()), {"x": "picture", "y": "alpha", "a": "adopt.mean"})
+    assert judge.iou_of(adopt.adopt(model, None, judge)[0]) > 0.8
+
+
+def test_planes_may_come_last(judge):
+    """An output (1, h, w, C), as TensorFlow's converters give it, is turned."""
+    model = model_of(colour_net(planes=2))
+    model.graph.node.append(helper.make_node("Transpose", ["y"], ["z"], perm=[0, 2, 3, 1]))
+    model.graph.output[0].CopyFrom(value("z", [1, 64, 64, 2]))
+    assert judge.iou_of(adopt.adopt(model, None, judge)[0]) > 0.8
+
+
+def test_a_card_that_says_bgr_is_not_taken_for_rgb(judge, small_model):
+    """Bytes, too, are turned."""
+    card = toy_card(small_model.SerializeToString(), height=64, width=64, colour="BGR")
+    found, words = adopt.adopt(small_model, card, judge)
+    picture = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    assert words.startswith("told by its card: BGR")
+    turned = graph.run(small_model, [np.ascontiguousarray(picture[..., ::-1])])[0][0]
+    np.testing.assert_allclose(graph.run(found, [picture])[0][0], turned, atol=1e-5)
 
 
 def test_a_batch_left_open_is_fixed(judge):
@@ -74,7 +98,7 @@ def test_a_size_left_open_needs_a_card(judge):
     with pytest.raises(LabError, match="leaves its input's height and width open; put a card beside it"):
         adopt.adopt(model, None, judge)
     card = toy_card(network, height=32, width=96, layout="NCHW", dtype="float32", activation="sigmoid",
-                    mean=[0.0] * 3, deviation=[255.0] * 3)  # fmt: skip
+                    mean=[0.0] * 3, deviation=[1.0] * 3)  # fmt: skip
     assert graph.shape_of(graph.input_of(adopt.adopt(model, card, judge)[0])) == [1, 32, 96, 3]
 
 
@@ -107,9 +131,14 @@ NO_NETWORKS = {
         "takes 2 inputs",
     ),
     "whole numbers": (
-        made([helper.make_node("Neg", ["x"], ["y"])], [value("x", [1, 3, 64, 64], TensorProto.INT32)],
-             value("y", [1, 3, 64, 64], TensorProto.INT32)),
+        made([helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)],
+             [value("x", [1, 3, 64, 64], TensorProto.INT32)], value("y", [1, 3, 64, 64])),
         "neither bytes nor float32",
+    ),
+    "classes by their number": (
+        made([helper.make_node("ArgMax", ["x"], ["y"], axis=1)], [value("x", [1, 3, 64, 64])],
+             value("y", [1, 1, 64, 64], TensorProto.INT64)),
+        "gives no float32",
     ),
 }  # fmt: skip
 

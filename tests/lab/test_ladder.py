@@ -1,6 +1,7 @@
 """The climb, from a network to its artefacts, rows and report; and what stops it."""
 
 import csv
+import functools
 import shutil
 import subprocess
 import sys
@@ -132,6 +133,7 @@ def test_a_network_from_elsewhere_is_climbed_from(tmp_path, toy_data, lraspp, ru
         "half of it, tuned": "aside", "int8": "aside",
     }  # fmt: skip
     assert "no layer has channels to spare" in rows["impossible"]["reason"]
+    assert zoo.find(tmp_path / "out" / f"{rows['int8']['model']}.onnx").licence == "not recorded"
     for title, row in rows.items():
         if row["status"] in ("start", "kept", "aside"):
             path = tmp_path / "out" / f"{row['model']}.onnx"
@@ -167,9 +169,10 @@ def test_a_climb_goes_on_where_it_was(tmp_path, toy_data, colours, monkeypatch):
 
 
 def noting(done, name, apply):
-    def applied(model, context, method="", budget=0):
+    @functools.wraps(apply)
+    def applied(*arguments, **options):
         done.append(name)
-        return apply(model, context)
+        return apply(*arguments, **options)
 
     return applied
 
@@ -232,6 +235,15 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, toy_data, colours):
         ladder.climb(str(colours), toy_data, recipe(tmp_path, RUNGS), 0.003, tmp_path / "out")
 
 
+def test_another_folder_is_left_alone(tmp_path, toy_data, colours):
+    """What is in it is the user's."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.md").write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match="holds other files"):
+        ladder.climb(str(colours), toy_data, recipe(tmp_path, RUNGS), 0.003, tmp_path / "out")
+    assert (tmp_path / "out" / "report.md").read_text(encoding="utf-8") == "mine"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on file sizes there")
 def test_a_full_disk_stops_the_climb_with_nothing_half_written(tmp_path, toy_data, colours):
     """Files may not grow beyond 300 bytes, really: one line, an exit code, and no artefact, row or report."""
@@ -247,4 +259,4 @@ def test_a_full_disk_stops_the_climb_with_nothing_half_written(tmp_path, toy_dat
     )  # fmt: skip
     assert done.returncode != 0
     assert len(done.stderr.strip().splitlines()) == 1 and "make room" in done.stderr
-    assert [path.name for path in out.iterdir()] == ["work"]
+    assert list(out.rglob("*.onnx")) == []

@@ -54,7 +54,7 @@ def small_net(seed: int = 0):
 def colour_net(size: tuple[int, int] = (64, 64), planes: int = 1, colour: str = "RGB", scale: float = 255.0) -> bytes:
     """A network from elsewhere: float NCHW in, and a plane that is high where red outweighs blue, as on toy people.
 
-    With more planes than one it gives logits for a softmax, and the person is the last of them. Its strides are 2.
+    Pictures come in as 0 to `scale`. With more planes than one it gives logits for a softmax, the person last.
     """
     import numpy as np
     import onnx

@@ -20,7 +20,8 @@ from incognito.lab.judge import Judge
 from incognito.segment import resize as shrink
 from incognito.zoo import Card
 
-SCALINGS = {  # name: mean and deviation, for each channel, of a picture in 0 to 255
+Scaling = tuple[tuple[float, ...], tuple[float, ...]]
+SCALINGS: dict[str, Scaling] = {  # name: mean and deviation, for each channel, of a picture in 0 to 255
     "ImageNet's mean and deviation": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
     "0 to 1": ((0.0,) * 3, (255.0,) * 3),
     "-1 to 1": ((127.5,) * 3, (127.5,) * 3),
@@ -49,16 +50,26 @@ def adopt(model: ModelProto, card: Card | None, judge: Judge) -> tuple[ModelProt
 
     Raises LabError where it has no picture for an input or no plane for an output, or leaves its size open.
     """
-    model, layout = _shaped(tidy.modern(graph.clone(model)), card)
+    given, (model, layout) = model, _shaped(tidy.modern(_with_own_names(model)), card)
     kind = graph.input_of(model).type.tensor_type.elem_type
-    if card and (layout, kind, card.activation, bool(card.mean)) == ("NHWC", TensorProto.UINT8, "none", False):
-        return model, "taken as it is"
+    if card and (layout, kind, *_meaning(card)) == ("NHWC", TensorProto.UINT8, "RGB", "none", False):
+        return given if None not in graph.shape_of(graph.input_of(given)) else model, "taken as it is"
     if kind not in (TensorProto.UINT8, TensorProto.FLOAT):
         raise LabError(
             "the network takes neither bytes nor float32; export it so that it takes a picture in one of them"
         )
-    convention = _said(card) if card else _tried(model, layout, judge)
+    convention = _told(model, layout, card, judge) if card else _tried(model, layout, judge)
     return _wrapped(model, layout, convention), f"{'told by its card' if card else 'found by trial'}: {convention}"
+
+
+def _meaning(card: Card) -> tuple[str, str, bool]:
+    return card.colour, card.activation, bool(card.mean)
+
+
+def _with_own_names(model: ModelProto) -> ModelProto:
+    """A copy whose tensors have names that none of the wrapping's can meet."""
+    names = {name for node in model.graph.node for name in (*node.input, *node.output) if name}
+    return graph.rename(graph.clone(model), {name: f"own.{name}" for name in names})
 
 
 def _shaped(model: ModelProto, card: Card | None) -> tuple[ModelProto, str]:
@@ -74,48 +85,78 @@ def _shaped(model: ModelProto, card: Card | None) -> tuple[ModelProto, str]:
     if None in size:
         raise LabError("the network leaves its input's height and width open; put a card beside it that says them")
     shape[0], shape[sides] = 1, size
-    model = tidy.fix(model, [side or 0 for side in shape])
+    model = _planes_first(tidy.fix(model, [side or 0 for side in shape]), [int(side or 0) for side in size])
     _check_output(model, graph.shapes(model)[model.graph.output[0].name], [int(side or 0) for side in size])
     return model, layout
+
+
+def _planes_first(model: ModelProto, size: list[int]) -> ModelProto:
+    """Turn an output (1, h, w, C) to (1, C, h, w); raises LabError where it does not hold float32."""
+    output = model.graph.output[0]
+    if output.type.tensor_type.elem_type != TensorProto.FLOAT:
+        raise LabError(
+            "the network gives no float32, such as classes by their number; export it without that last step"
+        )
+    shape = graph.shapes(model)[output.name]
+    if len(shape) == 4 and _same_shape(shape[1:3], size) and not _same_shape(shape[2:4], size):
+        model.graph.node.append(helper.make_node("Transpose", [output.name], ["own.turned"], perm=[0, 3, 1, 2]))
+        output.CopyFrom(helper.make_tensor_value_info("own.turned", TensorProto.FLOAT, None))
+    return model
+
+
+def _same_shape(shape: list[int], size: list[int]) -> bool:
+    """Whether a plane is shaped as the picture, whatever its size."""
+    return abs(shape[0] * size[1] - shape[1] * size[0]) <= 2 * max(size)
 
 
 def _check_output(model: ModelProto, shape: list[int], size: list[int]) -> None:
     """Refuse what gives no plane of the picture's shape, such as a classifier."""
     planes = len(shape) in (3, 4) or (len(shape) == 2 and shape == size)
-    if not planes or abs(shape[-2] * size[1] - shape[-1] * size[0]) > max(size) * 2 or min(shape[-2:]) < 8:
+    if not planes or not _same_shape(shape[-2:], size) or min(shape[-2:]) < 8:
         raise LabError(f"the network gives {shape} for a picture of {size}; this is no segmentation network")
 
 
-def _said(card: Card) -> Convention:
-    mean = tuple(card.mean) or (0.0,) * 3
-    return Convention(card.colour, "its card", mean, tuple(card.deviation) or (1.0,) * 3, 0, card.activation)
+def _told(model: ModelProto, layout: str, card: Card, judge: Judge) -> Convention:
+    """What a card says; which of several planes is the person's, it cannot, so that is tried."""
+    scaling = (tuple(card.mean) or (0.0,) * 3, tuple(card.deviation) or (1.0,) * 3)
+    shape = graph.shapes(model)[model.graph.output[0].name]
+    if len(shape) < 3 or shape[-3] == 1:
+        return Convention(card.colour, "its card", *scaling, 0, card.activation)
+    return _tried(model, layout, judge, (card.colour,), {"its card": scaling}, (card.activation, "softmax"))
 
 
-def _tried(model: ModelProto, layout: str, judge: Judge) -> Convention:
+def _tried(
+    model: ModelProto, layout: str, judge: Judge, colours: tuple[str, ...] = ("RGB", "BGR"),
+    scalings: dict[str, Scaling] | None = None, activations: tuple[str, ...] = ("none", "sigmoid", "softmax"),
+) -> Convention:  # fmt: skip
     """The convention under which the network finds people best, on a few labelled pictures."""
-    best = max(_scored(model, layout, judge), key=lambda pair: pair[0], default=None)
-    if best is None:
+    if not judge.samples:
         raise LabError("there are no labelled pictures to find out how the network is meant; put a card beside it")
-    return best[1]
+    is_float = graph.input_of(model).type.tensor_type.elem_type == TensorProto.FLOAT
+    usual = SCALINGS if is_float else {"0 to 255": SCALINGS["0 to 255"]}
+    scored = _scored(model, layout, judge, colours, scalings or usual, activations)
+    return max(scored, key=lambda pair: pair[0])[1]
 
 
-def _scored(model: ModelProto, layout: str, judge: Judge) -> Iterator[tuple[float, Convention]]:
+def _scored(
+    model: ModelProto, layout: str, judge: Judge, colours: tuple[str, ...], scalings: dict[str, Scaling],
+    activations: tuple[str, ...],
+) -> Iterator[tuple[float, Convention]]:  # fmt: skip
+    """Each convention with how well people are found by it; those that give no alpha are left out."""
     given = graph.shape_of(graph.input_of(model))
     height, width = (given[1], given[2]) if layout == "NHWC" else (given[2], given[3])
     assert height and width
     pictures = [shrink(picture, (height, width)) for picture, _, _ in judge.samples[:TRIALS]]
     loaded = graph.session(model)
     kind = graph.input_of(model).type.tensor_type.elem_type
-    scalings = SCALINGS if kind == TensorProto.FLOAT else {"0 to 255": SCALINGS["0 to 255"]}
-    for colour, (name, (mean, deviation)) in product(("RGB", "BGR"), scalings.items()):
+    for colour, (name, (mean, deviation)) in product(colours, scalings.items()):
         outputs = [
             _planes(
                 loaded.run(None, {loaded.get_inputs()[0].name: _tensor(p, layout, colour, mean, deviation, kind)})[0]
             )
             for p in pictures
         ]
-        activations = ("none", "sigmoid", "softmax") if len(outputs[0]) > 1 else ("none", "sigmoid")
-        for activation in activations:
+        for activation in activations[: 2 if len(outputs[0]) == 1 else None]:
             alphas = [_activated(output, activation) for output in outputs]
             if not all(alpha.min() >= 0 and alpha.max() <= 1 for alpha in alphas):
                 continue

@@ -109,7 +109,9 @@ def disagreement(deployed: nn.Module, runtime: OnnxRuntime, size: tuple[int, int
     return np.stack(differences)
 
 
-def write_model(path: Path, network: bytes, size: tuple[int, int], lineage: list[str], sources: list[str]) -> Card:
+def write_model(
+    path: Path, network: bytes, size: tuple[int, int], lineage: list[str], sources: list[str], licence: str = LICENCE
+) -> Card:
     """Write a deployed network of an input size (height, width), and its card beside it."""
     path.write_bytes(network)
     card = Card(
@@ -117,7 +119,7 @@ def write_model(path: Path, network: bytes, size: tuple[int, int], lineage: list
         file=path.name,
         bytes=len(network),
         sha256=hashlib.sha256(network).hexdigest(),
-        licence=LICENCE,
+        licence=licence,
         training_data=sources,
         height=size[0],
         width=size[1],

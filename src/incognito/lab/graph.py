@@ -33,13 +33,32 @@ def arrays_of(model: ModelProto) -> Arrays:
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant":
-            arrays[node.output[0]] = numpy_helper.to_array(attribute(node, "value"))
+            arrays[node.output[0]] = _constant(node)
     return arrays
+
+
+def _constant(node: NodeProto) -> np.ndarray:
+    """What a Constant node holds: a tensor, or numbers as such."""
+    (held,) = node.attribute
+    value = helper.get_attribute_value(held)
+    if held.name == "value":
+        return numpy_helper.to_array(value)
+    return np.array(value, np.float32 if held.name.startswith("value_float") else np.int64)
+
+
+def rename(model: ModelProto, names: dict[str, str]) -> ModelProto:
+    """Call tensors by other names, wherever they are."""
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for held in (*model.graph.input, *model.graph.output, *model.graph.initializer, *model.graph.value_info):
+        held.name = names.get(held.name, held.name)
+    return model
 
 
 def put(model: ModelProto, name: str, array: np.ndarray) -> None:
     """Replace or add a constant."""
-    tensor = numpy_helper.from_array(np.ascontiguousarray(array), name)
+    tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
     for held in model.graph.initializer:
         if held.name == name:
             held.CopyFrom(tensor)
@@ -117,7 +136,11 @@ def runs(
     loaded = session(model)
     given = loaded.get_inputs()[0].name
     for tensor in tensors:
-        yield loaded.run(names, {given: tensor})
+        try:
+            found = loaded.run(names, {given: tensor})
+        except Exception as error:  # ONNX Runtime's own errors have no common base
+            raise LabError(f"the network does not run ({first_line(error)}); export it again") from None
+        yield found
 
 
 def shapes(model: ModelProto) -> dict[str, list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 import numpy as np
 from onnx import ModelProto
 
-from incognito.lab import graph, metrics
+from incognito.errors import LabError
+from incognito.lab import graph, metrics, race
 from incognito.lab.augment import resize
-from incognito.lab.validate import unseen
+from incognito.lab.data import read_manifest
+from incognito.lab.export import write_model
 from incognito.segment import resize as shrink
+from incognito.zoo import Card
 
 Run = Callable[[np.ndarray], np.ndarray]  # uint8 (1, h, w, 3) -> alpha (h, w)
 
@@ -25,9 +29,12 @@ class Judge:
 
     @classmethod
     def of(cls, data: Path, count: int) -> Judge:
-        """Load at most so many pictures with people of data's validation split, evenly drawn."""
-        people = [sample for sample in unseen(data, count) if sample.kind == "photo"]
-        return cls([sample.load() for sample in people])
+        """Load at most so many photos of data's validation split, evenly drawn; raises LabError where it has none."""
+        photos = read_manifest(data, "val", ("photo",))
+        if not photos:
+            raise LabError(f"{data} has no photos in the validation split; check the manifest's kinds and splits")
+        places = np.linspace(0, len(photos) - 1, min(count, len(photos))).round()
+        return cls([photos[int(place)].load() for place in places])
 
     def iou(self, run: Run, size: tuple[int, int]) -> float:
         """The person's mean IoU of what a network of an input size (height, width) gives, at each mask's size."""
@@ -38,8 +45,13 @@ class Judge:
         return float(np.mean(scores))
 
     def iou_of(self, model: ModelProto) -> float:
-        """The same of a model, uint8 NHWC in and alpha out, on ONNX Runtime."""
-        loaded, given = graph.session(model), graph.input_of(model)
-        height, width = graph.shape_of(given)[1:3]
+        """The same of a model, uint8 NHWC in and alpha out."""
+        _, height, width, _ = graph.shape_of(graph.input_of(model))
         assert height and width
-        return self.iou(lambda tensor: loaded.run(None, {given.name: tensor})[0].squeeze(), (height, width))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "judged.onnx"
+            return self.iou_on(write_model(path, model.SerializeToString(), (height, width), [], []))
+
+    def iou_on(self, card: Card) -> float:
+        """The same of a model's file on each runtime that can run it; the lowest counts, for int8 differs there."""
+        return min(self.iou(runner.run, card.size) for runner in race.open_all(card))

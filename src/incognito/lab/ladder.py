@@ -17,7 +17,8 @@ from pathlib import Path
 from onnx import ModelProto
 
 from incognito import output, runtime, zoo
-from incognito.errors import IncognitoError, LabError, OutputError
+from incognito.choice import version
+from incognito.errors import IncognitoError, LabError, OutputError, first_line
 from incognito.frame import Picture
 from incognito.lab import gate, graph, passes, race, rows, tables, tally
 from incognito.lab.adopt import adopt
@@ -29,7 +30,7 @@ from incognito.lab.rungs import Ladder, Rung
 from incognito.lab.terms import named
 from incognito.lab.tidy import tidy
 from incognito.lab.tune import Lesson, tune
-from incognito.lab.workshop import Workshop
+from incognito.lab.workshop import Past, Workshop
 from incognito.machine import cpu
 
 ROWS, REPORT = "ladder.csv", "report.md"
@@ -87,6 +88,7 @@ class Climb:
         self._workshop = Workshop(out)
         self._kept: dict[str, Artefact] = {}
         self._rows: list[Row] = []
+        self._runtimes: dict[str, str] = {}  # the fastest for each artefact
 
     def run(self, model: str) -> list[Path]:
         """Climb all rungs, time everything that was kept in one race, test it, and write rows and report."""
@@ -94,7 +96,7 @@ class Climb:
         for number, rung in enumerate(self._ladder.rungs, 1):
             parent = self._kept.get(rung.start) if rung.start else last
             if not parent:
-                self._tell(f"{rung.title}: left out, for {rung.start} was not kept")
+                self._leave_out(rung)
                 continue
             found = self._step(number, rung, parent)
             if found and not rung.aside:
@@ -106,36 +108,43 @@ class Climb:
 
     def _start(self, model: str) -> Artefact:
         """Take in the first network."""
-        path = _path_of(model)
-        card = zoo.find(path) if path.with_suffix(".json").is_file() else None
-        network = card.load() if card else path.read_bytes()
-        taken, words = adopt(graph.parse(network, model), card, self._judge)
-        lineage, sources = (card.lineage, card.training_data) if card else ([], named({path.name}))
-        title = self._ladder.start or path.stem
-        draft = self._workshop.draft(
-            f"00-{_slug(title)}",
-            taken.SerializeToString(),
-            passes.size_of(taken),
-            [*lineage, words],
-            sources,
-            "float32",
-        )
-        iou = self._score(draft)
+        title = self._ladder.start or _path_of(model).stem
+        draft, words = self._taken(f"00-{_slug(title)}", model)
+        iou = self._judge.iou_on(draft)
         row = tally.row(self._ladder.name, title, "", "", self._budget) | {"status": "start"}
         row |= tally.describe(draft) | tally.judged(len(self._judge.samples), iou, 0.0)
         self._tell(f"{title}: IoU {iou:.4f} on {len(self._judge.samples)} pictures for validation; {words}")
         return self._keep(Artefact(self._workshop.place(draft), gate.Figures(iou, float("nan"), draft.bytes), iou, row))
 
+    def _taken(self, name: str, model: str) -> tuple[zoo.Card, str]:
+        """Draft a network that was made elsewhere, as the ladder wants it; also says what it was taken for."""
+        path = _path_of(model)
+        card = zoo.find(path) if path.with_suffix(".json").is_file() else None
+        taken, words = adopt(graph.parse(card.load() if card else path.read_bytes(), model), card, self._judge)
+        precision = card.precision if card else "float32"
+        if precision == "float32":
+            taken = tidy(taken)  # weights that the file keeps in fewer bits are float32 again, as they are computed
+        past = Past.of(card, path).then([words])
+        return self._workshop.draft(name, taken.SerializeToString(), passes.size_of(taken), past, precision), words
+
+    def _leave_out(self, rung: Rung) -> None:
+        """Note that a rung's own start is missing."""
+        reason = f"{rung.start!r}, which it starts from, was not kept"
+        row = tally.row(self._ladder.name, rung.title, rung.start, "", self._budget)
+        self._rows.append(row | {"status": "failed", "reason": reason})
+        self._tell(f"{rung.title}: failed, {reason}")
+
     def _step(self, number: int, rung: Rung, parent: Artefact) -> Artefact | None:
         """Climb one rung, or remember how that went; gives the artefact where it was kept."""
-        key = _key(rung, parent, self._ladder)
+        key = self._key(rung, parent)
         known = self._workshop.known.get(rung.title, {})
         if known.get("key") != key:
-            known = {"key": key, **self._attempt(f"{number:02}-{_slug(rung.title)}", rung, parent)}
-            self._workshop.remember(rung.title, known)
-        row = known["row"]
-        reason = f", {row['reason']}" if row["reason"] else ""
-        self._tell(f"{rung.title}: {row['status']}{reason}; lost {row['val_lost']}, {row['faster']} times as fast")
+            known = {"key": key, **self._attempt(f"{number:02}-{_slug(rung.title)}", key, rung, parent)}
+            if known["row"]["status"] != "failed":  # what stood in the way may be gone the next time
+                self._workshop.remember(rung.title, known)
+        row = dict(known["row"])
+        figures = f"lost {row['val_lost']}, {row['faster']} times as fast" if row["faster"] else "nothing was made"
+        self._tell(f"{rung.title}: {row['status']}{row['reason'] and ', '}{row['reason']}; {figures}")
         if row["status"] not in ("kept", "aside"):
             self._rows.append(row)
             return None
@@ -147,14 +156,15 @@ class Climb:
         self._rows.append(artefact.row)
         return artefact
 
-    def _attempt(self, name: str, rung: Rung, parent: Artefact) -> dict:
+    def _attempt(self, name: str, key: str, rung: Rung, parent: Artefact) -> dict:
         """Make, prove and measure a rung's artefact, and let the gate decide."""
         budget = self._budget if rung.budget is None else rung.budget
         chain = rung.title if rung.is_model else " > ".join([*filter(None, [parent.row["passes"]]), rung.action])
         row = tally.row(self._ladder.name, rung.title, parent.title, chain, budget)
         try:
-            draft = self._swapped(name, rung) if rung.is_model else self._made(name, rung, parent, budget)
-            iou = self._score(draft)
+            self._workshop.discard(name)
+            draft = self._taken(name, rung.action)[0] if rung.is_model else self._made(name, key, rung, parent, budget)
+            iou = self._judge.iou_on(draft)
         except OutputError:  # a full disk would fail every rung
             raise
         except IncognitoError as error:
@@ -169,44 +179,37 @@ class Climb:
         floating = iou if rung.is_model or draft.precision == "float32" else parent.floating
         return {"row": row, "figures": dataclasses.asdict(after), "floating": floating}
 
-    def _made(self, name: str, rung: Rung, parent: Artefact, budget: float) -> zoo.Card:
+    def _made(self, name: str, key: str, rung: Rung, parent: Artefact, budget: float) -> zoo.Card:
         """Apply a pass to the parent, prove it, and write a draft."""
-        step, notes = passes.PASSES[rung.action], list[str]()
-        before = tidy(graph.parse(parent.card.load(), str(parent.card.path)))
+        step, scratch, notes = passes.PASSES[rung.action], self._workshop.scratch(key), list[str]()
+        before = graph.parse(parent.card.load(), str(parent.card.path))
+        before = before if parent.card.precision == "int8" else tidy(before)
 
         def learn(model: ModelProto, pictures: int, masters: graph.Arrays | None) -> ModelProto:
-            ladder, checkpoint = self._ladder, self._workshop.checkpoint(name)
-            lesson = Lesson(self._samples, ladder.mixture, ladder.tuning, pictures, checkpoint, self._move)
+            ladder = self._ladder
+            lesson = Lesson(self._samples, ladder.mixture, ladder.tuning, pictures, scratch / "tuning.pt", self._move)
             return tune(model, before, lesson, masters)
 
-        scratch = self._workshop.scratch(name)
         context = passes.Context(self._pictures, self._judge, parent.floating, budget, scratch, learn, notes.append)
-        after = step.apply(before, context, **rung.options)
+        try:
+            after = step.apply(before, context, **rung.options)
+        except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:  # a graph nobody foresaw
+            raise LabError(f"{rung.action} does not know what to do with it ({first_line(error)})") from error
         moved = passes.prove(before, after)
         if moved > step.tolerance:
             raise LabError(f"alpha moves by {moved:.3f} on the portrait, over {step.tolerance:g}")
         settings = "".join(f", {key} {value}" for key, value in rung.options.items())
-        lineage = [*parent.card.lineage, f"{rung.action}{settings}, alpha moved by {moved:.1e}", *notes]
-        learnt = named({sample.source for sample in self._samples}) if rung.pictures else []
-        sources = sorted({*parent.card.training_data, *learnt})
+        done = [f"{rung.action}{settings}, alpha moved by {moved:.1e}", *notes]
+        learnt = named({sample.source for sample in self._samples}) if step.learns else []
+        past = Past.of(parent.card, parent.card.path).then(done, learnt)
         precision = step.precision or parent.card.precision
-        return self._workshop.draft(name, after.SerializeToString(), passes.size_of(after), lineage, sources, precision)
-
-    def _swapped(self, name: str, rung: Rung) -> zoo.Card:
-        """Take another network to go on with."""
-        card = zoo.find(_path_of(rung.action))
-        return self._workshop.draft(name, card.load(), card.size, card.lineage, card.training_data, card.precision)
-
-    def _score(self, card: zoo.Card) -> float:
-        """A network's IoU on pictures for validation, on each runtime that can run it; the lowest counts."""
-        runners = [runtime.open_runtime(card, runtime.cores(), name) for name in race.runtimes_for(card)]
-        return min(self._judge.iou(runner.run, card.size) for runner in runners)
+        return self._workshop.draft(name, after.SerializeToString(), passes.size_of(after), past, precision)
 
     def _raced(self, parent: Artefact, draft: zoo.Card, iou: float) -> tuple[gate.Figures, gate.Figures]:
         """Parent and draft, timed against each other."""
         before, after = race.race([parent.card, draft], runtime.cores(), self._ladder.measuring.gate_rounds)
-        was = dataclasses.replace(parent.figures, milliseconds=race.fastest(before))
-        return was, gate.Figures(iou, race.fastest(after), draft.bytes)
+        was = dataclasses.replace(parent.figures, milliseconds=race.fastest(before).half)
+        return was, gate.Figures(iou, race.fastest(after).half, draft.bytes)
 
     def _race(self) -> None:
         """Time all that was kept in one race, and put the times into the rows."""
@@ -216,25 +219,36 @@ class Climb:
         found = race.race(cards, runtime.cores(), self._ladder.measuring.final_rounds)
         for artefact, times in zip(kept, found, strict=True):
             artefact.row.update(tally.timed(times))
+            self._runtimes[artefact.title] = race.fastest(times).runtime
 
     def _test(self) -> None:
-        """Measure all that was kept on the test pictures, once."""
+        """Measure all that was kept on the test pictures, once, each on the runtime that is the fastest for it."""
         group = self._ladder.measuring.group
         if not any(sample.group == group for sample in read_manifest(self._data, "test", ("photo",))):
             self._tell(f"{self._data} has no test photos in {group!r}: validation figures only")
             return
         known = dict(self._workshop.known.get(TESTS, {}))
         for artefact in self._kept.values():
-            card = artefact.card
-            if card.sha256 not in known:
+            card, runs_on = artefact.card, self._runtimes[artefact.title]
+            key = f"{card.sha256} {card.precision} {runs_on} {group}"
+            if key not in known:
                 self._tell(f"testing {artefact.title}")
-                found = evaluate(card.path, self._data, "test", group, self._move, race.runtimes_for(card)[0])
-                known[card.sha256] = {"set": group, "n": str(len(found.scored)), **found.figures()}
+                found = evaluate(card.path, self._data, "test", group, self._move, runs_on)
+                known[key] = {"set": group, "n": str(len(found.scored)), **found.figures()}
                 self._workshop.remember(TESTS, known)
-            figures = known[card.sha256]
+            figures = known[key]
             artefact.row.update({name: figures[name] for name in tally.TESTED})
             measured = {name: float(figures[name]) for name in ("n", "iou", "mean_iou", "boundary_f")}
             self._workshop.change(card, measured=measured)
+
+    def _key(self, rung: Rung, parent: Artefact) -> str:
+        """What a rung's outcome depends on, as one word."""
+        ladder = self._ladder
+        told = [dataclasses.asdict(each) for each in (rung, ladder.measuring, ladder.tuning, ladder.mixture)]
+        told += [parent.card.sha256, parent.card.precision, parent.floating, self._budget]
+        told += [cpu(), runtime.cores(), {name: version(name) for name in runtime.installed()}]
+        told += [(self._data / "manifest.csv").read_text(encoding="utf-8")]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
     def _write(self) -> list[Path]:
         path, page = self._workshop.out / ROWS, self._workshop.out / REPORT
@@ -251,14 +265,6 @@ def _for_calibration(samples: list[Sample], count: int) -> list[Picture]:
         raise LabError("the data has no photos for training, so there is nothing to calibrate on; check its manifest")
     step = max(1, len(photos) // count)
     return [sample.load()[0] for sample in photos[::step][:count]]
-
-
-def _key(rung: Rung, parent: Artefact, ladder: Ladder) -> str:
-    """What a rung's outcome depends on."""
-    told = [dataclasses.asdict(rung), parent.card.sha256, dataclasses.asdict(ladder.measuring), cpu()]
-    if rung.pictures:
-        told += [dataclasses.asdict(ladder.tuning), dataclasses.asdict(ladder.mixture)]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _path_of(model: str) -> Path:

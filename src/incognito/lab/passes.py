@@ -56,6 +56,7 @@ class Pass:
     apply: Callable[..., ModelProto]
     tolerance: float
     precision: str = ""  # of the result; empty where it stays the same
+    learns: bool = False  # from the pictures for training
 
 
 def tidied(model: ModelProto, context: Context) -> ModelProto:
@@ -106,14 +107,14 @@ def int8(
         return tried[best]
     if pictures:
         trained = context.tune(tried[best], pictures, masters_of(model, tried[best]))
-        if context.lost(trained) < losses[best]:
+        lost = context.lost(trained)
+        if lost <= context.budget:
             context.note(f"trained with its rounding on {pictures} pictures")
-            tried[best], losses[best] = trained, context.lost(trained)
-    return (
-        tried[best]
-        if losses[best] <= context.budget
-        else _with_floats(model, context, calibration, best, kind, tried[best])
-    )
+            return trained
+        context.note(f"trained with its rounding on {pictures} pictures it lost {lost:.4f}, and was given up")
+    if losses[best] <= context.budget:
+        return tried[best]
+    return _with_floats(model, context, calibration, best, kind, tried[best])
 
 
 def dynamic(model: ModelProto, context: Context) -> ModelProto:
@@ -135,9 +136,9 @@ def bfloat16(model: ModelProto, context: Context) -> ModelProto:
 
 PASSES: dict[str, Pass] = {
     "graph": Pass(tidied, 1e-4),
-    "resolution": Pass(resized, 0.15),
-    "prune": Pass(pruned, 0.1),
-    "int8": Pass(int8, 0.05, "int8"),
+    "resolution": Pass(resized, 0.15, learns=True),
+    "prune": Pass(pruned, 0.1, learns=True),
+    "int8": Pass(int8, 0.05, "int8", learns=True),
     "dynamic": Pass(dynamic, 0.1, "int8"),
     "float16": Pass(float16, 2e-3, "float16"),
     "bf16": Pass(bfloat16, 0.02, "bf16"),

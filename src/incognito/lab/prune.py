@@ -65,8 +65,11 @@ def prune(
     `pictures` are inputs of the model; `part` may be "decoder", all that comes after the first upsampling, or
     "encoder". Raises LabError where nothing would leave.
     """
-    if part not in PARTS or not 0 < keep < 1:
-        raise LabError(f"part is one of {', '.join(PARTS)} and keep between 0 and 1, not {part!r} and {keep}")
+    if part not in PARTS or not 0 < keep < 1 or multiple < 1:
+        raise LabError(f"part is one of {', '.join(PARTS)}, keep between 0 and 1, and multiple at least 1")
+    arrays = graph.arrays_of(model)
+    if any(node.input[1] not in arrays for node in model.graph.node if node.op_type == "Conv"):
+        raise LabError("only float32 networks can be pruned; let the rung start from one")
     channels = _label(model)
     power, mean = _activity(model, pictures, channels)
     worth = _worth(model, channels, power)
@@ -95,18 +98,18 @@ def _label(model: ModelProto) -> Channels:
 
     for node in model.graph.node:
         given = [name for name in node.input if name and name not in arrays]
-        made = node.output[0]
+        made, widths = node.output[0], {len(of(name)) for name in given}
         if node.op_type == "Conv" and graph.attribute(node, "group", 1) == 1:
             of(given[0])
             channels.labels[made] = channels.fresh(sizes[made][1])
-        elif node.op_type in PASSING or (node.op_type == "Conv" and sizes[given[0]][1] == sizes[made][1]):
+        elif node.op_type in PASSING or _is_depthwise(node, arrays):
             channels.labels[made] = of(given[0])
-        elif node.op_type in PAIRING and len(sizes[made]) == 4:
+        elif node.op_type in PAIRING and len(sizes[made]) == 4 and len(widths) == 1:
             first, *others = [of(name) for name in given]
             for other in others:
                 channels.join(first, other)
             channels.labels[made] = first
-        elif node.op_type == "Concat" and graph.attribute(node, "axis") == 1:
+        elif node.op_type == "Concat" and graph.attribute(node, "axis") == 1 and len(given) == len(node.input):
             channels.labels[made] = np.concatenate([of(name) for name in given])
         else:
             for name in given:
@@ -115,6 +118,11 @@ def _label(model: ModelProto) -> Channels:
         channels.frozen |= set(of(output.name).tolist())
     channels.frozen = {channels.root(label) for label in channels.frozen}
     return channels
+
+
+def _is_depthwise(node: NodeProto, arrays: graph.Arrays) -> bool:
+    """Whether a convolution filters each channel by itself."""
+    return node.op_type == "Conv" and arrays[node.input[1]].shape[:2] == (graph.attribute(node, "group", 1), 1)
 
 
 def _readers(model: ModelProto) -> list[NodeProto]:
@@ -186,8 +194,10 @@ def _without(model: ModelProto, channels: Channels, leaving: set[int], mean: dic
                 gone = ~staying(node.input[0])
                 bias = bias + np.einsum("oi,i->o", weight[:, gone].sum((2, 3)), mean[node.input[0]][gone])
                 weight = weight[:, ~gone]
-            else:
+            elif _is_depthwise(node, arrays):
                 _set_groups(node, int(staying(made).sum()))
+            else:
+                continue
             _give(model, node, number, weight[staying(made)], bias[staying(made)])
         elif node.op_type in PAIRING:
             for name in own:

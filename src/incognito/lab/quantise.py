@@ -25,7 +25,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from incognito.errors import LabError, first_line
+from incognito.errors import LabError, OutputError, first_line
 from incognito.lab import graph
 from incognito.machine import cpu
 
@@ -152,6 +152,8 @@ def _quiet() -> Iterator[None]:
             yield
     except LabError:
         raise
+    except OSError as error:
+        raise OutputError(f"a file cannot be written ({first_line(error)}); make room and go on") from error
     except Exception as error:
         raise LabError(f"the network cannot be quantised ({first_line(error)}); leave the int8 rungs out") from error
     finally:

@@ -10,14 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, cast
 
 import numpy as np
 
 from incognito import runtime, zoo
 from incognito.choice import WARM_UP
+from incognito.errors import ModelError
+from incognito.runtime import OnnxRuntime, Runtime
 from incognito.timing import Stopwatch
 
 BURST = 5  # timed runs in a turn
+
+
+class Runner(Runtime, Protocol):
+    """A runtime that has a name."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +41,12 @@ class Times:
 
 def race(cards: list[zoo.Card], threads: int, rounds: int) -> list[list[Times]]:
     """Time each card's network alone on each runtime that can run it; gives each card's times."""
-    lanes = [(place, name) for place, card in enumerate(cards) for name in runtimes_for(card)]
-    pictures = [_picture(card) for card in cards]
-    runs = [partial(runtime.open_runtime(cards[place], threads, name).run, pictures[place]) for place, name in lanes]
+    lanes, runs = [], []
+    for place, card in enumerate(cards):
+        picture = _picture(card)
+        for runner in open_all(card, threads):
+            lanes.append((place, runner.name))
+            runs.append(partial(runner.run, picture))
     stopwatch = Stopwatch()
     for number in range(rounds):
         order = range(len(lanes)) if number % 2 == 0 else reversed(range(len(lanes)))
@@ -56,14 +68,29 @@ def _burst(stopwatch: Stopwatch, name: str, run: Callable[[], object]) -> None:
             run()
 
 
-def runtimes_for(card: zoo.Card) -> list[str]:
-    """The installed runtimes that compute a network as its card says: bf16 is OpenVINO's alone."""
-    return [name for name in runtime.installed() if card.precision != "bf16" or name == "openvino"]
+def open_all(card: zoo.Card, threads: int | None = None) -> list[Runner]:
+    """Load a network on every installed runtime that computes it as its card says: bf16 is OpenVINO's alone.
+
+    A runtime beside ONNX Runtime that cannot run it is left out. Raises ModelError where none can.
+    """
+    runners, problems = [], list[ModelError]()
+    for name in runtime.installed():
+        if card.precision == "bf16" and name == OnnxRuntime.name:
+            continue
+        try:
+            runners.append(cast(Runner, runtime.open_runtime(card, threads, name)))
+        except ModelError as error:
+            if name == OnnxRuntime.name:
+                raise
+            problems.append(error)
+    if not runners:
+        raise problems[0] if problems else ModelError("bf16 needs OpenVINO; pip install 'incognito[openvino]'")
+    return runners
 
 
-def fastest(times: list[Times]) -> float:
-    """Milliseconds on the fastest runtime; infinite where none can run it."""
-    return min((time.half for time in times), default=float("inf"))
+def fastest(times: list[Times]) -> Times:
+    """The times on the fastest runtime."""
+    return min(times, key=lambda time: time.half)
 
 
 def _picture(card: zoo.Card) -> np.ndarray:

@@ -131,23 +131,24 @@ def make(kind: type[T], table: Any, where: str) -> T:
     _check_keys(kind, table, where)
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         value = table[field.name]
-        if not _fits(value, str(field.type)):
+        if not fits(value, str(field.type)):
             raise LabError(f"{where} {field.name} must be a {field.type} without negative numbers, not {value!r}")
         if value not in CHOICES.get(field.name, (value,)):
             raise LabError(f"{where} {field.name} must be one of {', '.join(CHOICES[field.name])}, not {value!r}")
     return kind(**table)
 
 
-def _fits(value: Any, wanted: str) -> bool:
+def fits(value: Any, wanted: str) -> bool:
+    """Whether a value is of a type, by its name in an annotation, and no number in it negative."""
     if wanted in ("int", "float"):
         numbers = int if wanted == "int" else (int, float)
         return isinstance(value, numbers) and not isinstance(value, bool) and value >= 0
     if wanted == "bool":
         return isinstance(value, bool)
     if wanted.startswith("list[int]"):
-        return isinstance(value, list) and all(_fits(item, "int") for item in value)
+        return isinstance(value, list) and all(fits(item, "int") for item in value)
     if wanted.startswith("dict"):
-        return isinstance(value, dict) and all(_fits(item, "float") for item in value.values())
+        return isinstance(value, dict) and all(fits(item, "float") for item in value.values())
     return isinstance(value, str if wanted == "str" else list)
 
 

@@ -47,6 +47,8 @@ def refit(
 def _can_be_fitted(model: ModelProto, node: NodeProto) -> bool:
     if node.op_type != "Conv" or graph.attribute(node, "group", 1) != 1:
         return False
+    if graph.attribute(node, "auto_pad", "NOTSET") != "NOTSET":
+        return False
     return int(np.prod(graph.arrays_of(model)[node.input[1]].shape[1:])) < WIDEST
 
 

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+from incognito import output
 from incognito.errors import LabError
 
 Row = dict[str, str]
@@ -29,9 +30,8 @@ def append(path: Path, row: Mapping[str, object]) -> None:
 
 def keep(path: Path, rows: list[Row]) -> None:
     """Rewrite a table with some of its rows only, at once."""
-    beside = path.with_suffix(".part")
-    _write(beside, rows, "w")
-    beside.replace(path)
+    with output.beside(path) as part:
+        _write(part, rows, "w")
 
 
 def _write(path: Path, rows: list, mode: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from incognito.errors import LabError
 from incognito.lab.gate import AIMS
 from incognito.lab.passes import PASSES
-from incognito.lab.recipe import Data, make
+from incognito.lab.recipe import Data, fits, make
 from incognito.lab.tune import Tuning
 
 DEFAULT = Path(__file__).parent / "ladder.toml"
@@ -71,11 +71,14 @@ class Ladder:
         if tables.keys() - {"start"} != {"measuring", "tuning", "data", "rung"}:
             raise LabError(f"{path} must hold [measuring], [tuning], [data] and [[rung]], and at most start besides")
         rungs = [_rung(table) for table in tables["rung"]]
+        measuring = make(Measuring, tables["measuring"], "[measuring]")
+        if not all((measuring.judge_on, measuring.calibrate_on, measuring.gate_rounds, measuring.final_rounds)):
+            raise LabError("[measuring] needs at least one picture and one round of each kind")
         _check_titles(rungs)
         return cls(
             path.stem,
             str(tables.get("start", "")),
-            make(Measuring, tables["measuring"], "[measuring]"),
+            measuring,
             make(Tuning, tables["tuning"], "[tuning]"),
             make(Data, tables["data"], "[data]"),
             rungs,
@@ -90,6 +93,8 @@ def _rung(table: dict[str, Any]) -> Rung:
         raise LabError(f"{where} needs a title, and either a pass or a model")
     shared = {name: options.pop(name, value) for name, value in (("from", ""), ("aside", False), ("aim", "time"))}
     budget = options.pop("budget", None)
+    if budget is not None and not fits(budget, "float"):
+        raise LabError(f"{where}: the budget is IoU that may be lost, such as 0.003, not {budget!r}")
     for name in ("title", "pass", "model"):
         options.pop(name, None)
     if shared["aim"] not in AIMS or not isinstance(shared["aside"], bool):
@@ -106,6 +111,10 @@ def _check_options(where: str, action: str, options: dict[str, Any]) -> None:
     own = {each.name: each.default for each in list(known)[2:]}
     missing = {name for name, default in own.items() if default is inspect.Parameter.empty} - options.keys()
     unknown = options.keys() - own.keys()
+    kinds = {each.name: str(each.annotation) for each in list(known)[2:]}
+    for name in options.keys() & kinds.keys():
+        if not fits(options[name], kinds[name]):
+            raise LabError(f"{where}: {name} must be a {kinds[name]} without negative numbers, not {options[name]!r}")
     if missing or unknown:
         wrong = ", ".join(sorted(missing or unknown))
         raise LabError(

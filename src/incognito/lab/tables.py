@@ -99,7 +99,7 @@ def artefacts(measured: list[Row]) -> str:
 def refused(measured: list[Row]) -> str:
     """The rungs that were given up, and why."""
     climb = newest(measured)
-    lines = [[row["rung"], row["parent"], row["status"], row["reason"]] for row in climb if row["status"] in LEFT]
+    lines = [[row["rung"], row["parent"], row["status"], row["reason"]] for row in climb if row["reason"]]
     if climb and not lines:
         return "None was refused, and none failed."
     return _filled(["rung", "from", "status", "reason"], lines, words=4)

@@ -15,7 +15,7 @@ import onnxruntime
 import onnxslim
 from onnx import ModelProto, NodeProto, TensorProto, helper, version_converter
 
-from incognito.errors import LabError, first_line
+from incognito.errors import LabError, OutputError, first_line
 from incognito.lab import graph
 
 OLDEST, OPSET = 13, 17  # scales for each channel came with 13; what is older is brought to 17
@@ -86,8 +86,9 @@ def by_factors(model: ModelProto) -> ModelProto:
     for node in model.graph.node:
         if node.op_type == "Resize" and len(node.input) > 3 and node.input[3]:
             have, get = (np.array(sizes[name], np.float32) for name in (node.input[0], node.output[0]))
-            name = f"{node.output[0]}.factors"
-            graph.put(model, name, get / have)
+            factors, name = get / have, f"{node.output[0]}.factors"
+            short = np.floor(have * factors) < get  # 11 times 26/11 is 25.999998 in float32
+            graph.put(model, name, np.where(short, np.nextafter(factors, np.float32(np.inf)), factors))
             given = node.input[0]
             del node.input[:]
             node.input.extend([given, "", name])
@@ -148,6 +149,8 @@ def _optimised(model: ModelProto) -> ModelProto:
         try:
             onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         except Exception as error:
+            if "serialization failed" in str(error):  # of the file that it writes
+                raise OutputError(f"{folder} cannot be written to; make room and go on") from None
             raise LabError(f"ONNX Runtime cannot run the network ({first_line(error)}); export it again") from None
         done = onnx.load(path)
     used = {node.domain for node in done.graph.node}

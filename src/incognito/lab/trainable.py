@@ -35,6 +35,8 @@ class Trainable(nn.Module):
         unknown = sorted({node.op_type for node in self._nodes} - OPERATORS.keys() - set(QUANTISING))
         if unknown:
             raise LabError(f"the network has {', '.join(unknown)}, which cannot be trained here; leave out tuning")
+        for node in self._nodes:
+            _check(node)
         self._given = graph.input_of(model).name
         self._answer, self._last = self._model.graph.output[0].name, _last_sigmoid(self._model)
         self._steps = _weight_steps(self._nodes, self._arrays)
@@ -95,6 +97,18 @@ class Trainable(nn.Module):
         return self._constants[name]
 
 
+LEGAL: dict[str, dict[str, tuple[Any, ...]]] = {  # attributes by operator, and the values that PyTorch has too
+    "AveragePool": {"auto_pad": ("NOTSET",), "ceil_mode": (0,), "dilations": ([1, 1],)},
+    "Cast": {"to": (TensorProto.FLOAT,)},
+    "Conv": {"auto_pad": ("NOTSET",)},
+    "MaxPool": {"auto_pad": ("NOTSET",), "ceil_mode": (0,), "dilations": ([1, 1],), "storage_order": (0,)},
+    "Resize": {
+        "mode": ("nearest", "linear"), "nearest_mode": ("floor",), "antialias": (0,),
+        "coordinate_transformation_mode": ("asymmetric", "half_pixel", "pytorch_half_pixel", "align_corners"),
+    },
+}  # fmt: skip
+
+
 def fake_quantise(value: Tensor, scale: Tensor, zero: Tensor, axis: int, low: int, high: int) -> Tensor:
     """Round a tensor to its steps and back, as int8 arithmetic will; gradients pass where it was in range."""
     if scale.dim() and scale.numel() > 1:
@@ -116,12 +130,20 @@ def _weight_steps(nodes: list[NodeProto], arrays: graph.Arrays) -> dict[str, tup
     for node in nodes:
         if node.op_type == "DequantizeLinear" and node.input[0] in arrays:
             held = arrays[node.input[0]]
-            limits = (-(2**31), 2**31 - 1) if held.dtype == np.int32 else (-128, 127)
-            limits = (0, 255) if held.dtype == np.uint8 else limits
+            limits = _limits(held)
             scale = torch.from_numpy(np.array(arrays[node.input[1]], np.float32))
             zero = torch.from_numpy(np.array(arrays[node.input[2]])).int() if len(node.input) > 2 else scale.int() * 0
             steps[node.input[0]] = (scale, zero, graph.attribute(node, "axis", 1), limits)
     return steps
+
+
+def _limits(held: np.ndarray) -> tuple[int, int]:
+    """The range that a quantised weight may have: 7 bits stay 7 bits, for CPUs whose sums would overflow."""
+    if held.dtype == np.uint8:
+        return 0, 255
+    if held.dtype == np.int32:
+        return -(2**31), 2**31 - 1
+    return (-64, 64) if np.abs(held.astype(int)).max() <= 64 else (-127, 127)
 
 
 def _learnt(nodes: list[NodeProto], arrays: graph.Arrays, steps: dict, masters: graph.Arrays) -> graph.Arrays:
@@ -142,6 +164,18 @@ def _learnt(nodes: list[NodeProto], arrays: graph.Arrays, steps: dict, masters: 
             elif stored in arrays:
                 learnt[stored] = arrays[stored]
     return learnt
+
+
+def _check(node: NodeProto) -> None:
+    """Refuse what PyTorch would compute in another way than ONNX Runtime."""
+    legal = LEGAL.get(node.op_type, {})
+    for held in node.attribute:
+        value = graph.attribute(node, held.name)
+        if held.name in legal and value not in legal[held.name]:
+            raise LabError(f"{node.op_type} with {held.name} {value!r} cannot be trained here; leave out tuning")
+    uneven = graph.attribute(node, "pads", [0, 0, 0, 0])
+    if node.op_type == "AveragePool" and uneven[:2] != uneven[2:]:
+        raise LabError("AveragePool with uneven pads cannot be trained here; leave out tuning")
 
 
 def _last_sigmoid(model: ModelProto) -> str:
@@ -183,11 +217,13 @@ def _resize(node: NodeProto, inputs: list[Any]) -> Tensor:
     scales = inputs[2] if len(inputs) > 2 else None
     size = [int(side) for side in inputs[3][2:]] if len(inputs) > 3 and inputs[3] is not None else None
     if size is None:
-        size = [round(side * float(scale)) for side, scale in zip(inputs[0].shape[2:], scales[2:], strict=True)]
+        size = [int(side * float(scale)) for side, scale in zip(inputs[0].shape[2:], scales[2:], strict=True)]
+    place = graph.attribute(node, "coordinate_transformation_mode", "half_pixel")
+    if (mode == "nearest") != (place == "asymmetric"):
+        raise LabError(f"Resize with mode {mode} at {place} cannot be trained here; leave out tuning")
     if mode == "nearest":
         return F.interpolate(inputs[0], size, mode="nearest")
-    corners = graph.attribute(node, "coordinate_transformation_mode", "half_pixel") == "align_corners"
-    return F.interpolate(inputs[0], size, mode="bilinear", align_corners=corners)
+    return F.interpolate(inputs[0], size, mode="bilinear", align_corners=place == "align_corners")
 
 
 def _clip(_: NodeProto, inputs: list[Any]) -> Tensor:
@@ -218,10 +254,6 @@ def _transpose(node: NodeProto, inputs: list[Any]) -> Tensor:
     return inputs[0].permute(*graph.attribute(node, "perm"))
 
 
-def _cast(node: NodeProto, inputs: list[Any]) -> Tensor:
-    return inputs[0].float() if graph.attribute(node, "to") == TensorProto.FLOAT else inputs[0]
-
-
 def _means(node: NodeProto, inputs: list[Any]) -> Tensor:
     return inputs[0].mean((2, 3), keepdim=True)
 
@@ -229,7 +261,7 @@ def _means(node: NodeProto, inputs: list[Any]) -> Tensor:
 OPERATORS: dict[str, Callable[[NodeProto, list[Any]], Any]] = {
     "Add": lambda _, i: i[0] + i[1],
     "AveragePool": _pool,
-    "Cast": _cast,
+    "Cast": lambda _, i: i[0].float(),
     "Clip": _clip,
     "Concat": lambda node, i: torch.cat(i, graph.attribute(node, "axis")),
     "Conv": _conv,

@@ -17,7 +17,7 @@ from onnx import ModelProto
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
-from incognito.errors import LabError
+from incognito.errors import LabError, OutputError
 from incognito.lab import graph, losses
 from incognito.lab.batches import Batch, from_workers
 from incognito.lab.data import Sample
@@ -122,7 +122,11 @@ class Pupil:
             "seen": self.seen,
         }
         part = self._lesson.checkpoint.with_suffix(".part")
-        torch.save(state, part)
+        try:
+            torch.save(state, part)
+        except RuntimeError as error:  # PyTorch's name for a full disk
+            part.unlink(missing_ok=True)
+            raise OutputError(f"{part} cannot be written; make room and go on") from error
         part.replace(self._lesson.checkpoint)
 
     def averaged(self) -> ModelProto:
