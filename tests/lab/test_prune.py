@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
+from toys import plain_model
 
 from incognito.errors import LabError
 from incognito.lab import graph, prune
@@ -26,21 +27,6 @@ def test_a_pruned_network_is_smaller_and_runs(tmp_path, small_model, pictures, p
     late = {name for name in changed if "ups" in name}
     assert late if part == "decoder" else changed - late
     assert part != "decoder" or changed == late
-
-
-def plain_model(nodes, arrays):
-    """A graph over bytes of 8x8 pixels, from "x" to "alpha"."""
-    first = [
-        helper.make_node("Transpose", ["picture"], ["p"], perm=[0, 3, 1, 2]),
-        helper.make_node("Cast", ["p"], ["x"], to=TensorProto.FLOAT),
-    ]
-    given = helper.make_tensor_value_info("picture", TensorProto.UINT8, [1, 8, 8, 3])
-    made = helper.make_tensor_value_info("alpha", TensorProto.FLOAT, [1, 1, 8, 8])
-    held = [numpy_helper.from_array(array.astype(np.float32), name) for name, array in arrays.items()]
-    return helper.make_model(
-        helper.make_graph([*first, *nodes], "plain", [given], [made], held),
-        opset_imports=[helper.make_opsetid("", 17)],
-    )
 
 
 def test_residuals_lose_the_same_channels_and_dead_ones_leave_no_trace():

@@ -12,7 +12,7 @@ from incognito.lab.recipe import Data
 from incognito.lab.tune import Lesson, Pupil, Tuning, tune
 
 TUNING = Tuning(
-    seed=1, batch=4, rate=1e-3, warmup=8, ema=0.9, cross_entropy=0.1, focal=0.0, dice=0.0, boundary=0.0, distil=1.0
+    seed=1, batch=4, rate=1e-3, warmup=8, ema=0.9, cross_entropy=1e-3, focal=0.0, dice=0.0, boundary=0.0, distil=1.0
 )
 
 
@@ -33,7 +33,7 @@ def disturbed(model):
     for node in model.graph.node:
         if node.op_type == "Conv":
             weight = graph.arrays_of(model)[node.input[1]]
-            graph.put(found, node.input[1], weight + rng.normal(0, 0.2 * weight.std(), weight.shape).astype(np.float32))
+            graph.put(found, node.input[1], weight + rng.normal(0, weight.std(), weight.shape).astype(np.float32))
     return found
 
 

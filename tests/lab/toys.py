@@ -82,3 +82,21 @@ def colour_net(size: tuple[int, int] = (64, 64), planes: int = 1, colour: str = 
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return onnx.ModelProto.SerializeToString(model)
+
+
+def plain_model(nodes, arrays):
+    """A graph over bytes of 8x8 pixels, from "x" to "alpha"."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    first = [
+        helper.make_node("Transpose", ["picture"], ["p"], perm=[0, 3, 1, 2]),
+        helper.make_node("Cast", ["p"], ["x"], to=TensorProto.FLOAT),
+    ]
+    given = helper.make_tensor_value_info("picture", TensorProto.UINT8, [1, 8, 8, 3])
+    made = helper.make_tensor_value_info("alpha", TensorProto.FLOAT, [1, 1, 8, 8])
+    held = [numpy_helper.from_array(array.astype(np.float32), name) for name, array in arrays.items()]
+    return helper.make_model(
+        helper.make_graph([*first, *nodes], "plain", [given], [made], held),
+        opset_imports=[helper.make_opsetid("", 17)],
+    )
