@@ -141,3 +141,25 @@ def test_a_card_and_its_file_are_checked_by_every_runtime(toy_model, name):
     card = dataclasses.replace(zoo.find(toy_model), sha256="0" * 64)
     with pytest.raises(ModelError, match="SHA-256"):
         open_runtime(card, 1, name)
+
+
+def test_signals_arrive_after_networks_came_and_went():
+    """With AMX, a second core of OpenVINO left a stack for signals that was gone: a child's end ended the program."""
+    if not runtime.is_installed("openvino"):
+        pytest.skip("OpenVINO is not installed")
+    program = """
+import gc, signal, subprocess
+import numpy as np
+from incognito import zoo
+from incognito.runtime import OpenVinoRuntime
+signal.signal(signal.SIGCHLD, lambda *_: print("a child ended"))
+card = zoo.find("fast")
+for _ in range(3):
+    runners = [OpenVinoRuntime(card) for _ in range(2)]
+    runners[0].run(np.zeros((1, *card.size, 3), np.uint8))
+    del runners
+    gc.collect()
+    subprocess.run(["true"], check=True, stdout=subprocess.PIPE)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["a child ended"] * 3)

@@ -20,10 +20,11 @@ from incognito.errors import ModelError, UsageError
 from incognito.frame import Frame
 from incognito.load import Watch
 from incognito.machine import cpu
+from incognito.network import to_tensor
 from incognito.pipeline import Removal
 from incognito.record import NETWORK, PATH, Record, Row
 from incognito.runtime import Runtime, cores, installed, open_runtime
-from incognito.segment import Segmenter, resize, to_tensor
+from incognito.segment import Segmenter, resize
 from incognito.timing import Stopwatch
 from incognito.zoo import Card
 
@@ -215,7 +216,7 @@ def _failure(card: Card, runtime: str, threads: int, reason: str) -> Row:
 def _about(card: Card, runtime: str, threads: int) -> dict[str, Any]:
     """What all rows of a candidate say alike."""
     return {
-        "model": card.name,
+        "model": card.label,
         "precision": card.precision,
         "network": f"{card.width}x{card.height}",
         "runtime": runtime,
@@ -255,7 +256,7 @@ def _conditions() -> dict[str, str]:
     }
 
 
-def _kinds(model: str) -> list[Card]:
+def _kinds(model: str | Path) -> list[Card]:
     """A shipped model in all its variants; what was named more closely as it is."""
     card = zoo.find(model)
     return zoo.variants(card) if zoo.is_name(model) else [card]

@@ -32,7 +32,7 @@ def test_channels_that_others_can_stand_for_are_made_up_for(monkeypatch):
     fitted = prune.prune(model, seen[:6], 0.5, multiple=4)
     monkeypatch.setattr(prune, "refit", lambda pruned, *_: pruned)
     plain = prune.prune(model, seen[:6], 0.5, multiple=4)
-    assert distance(fitted, model, seen[6:]) < 0.1 * distance(plain, model, seen[6:])
+    assert distance(fitted, model, seen[6:]) < 0.3 * distance(plain, model, seen[6:])
 
 
 def test_a_network_that_lost_nothing_stays_as_it_is(small_model, pictures):

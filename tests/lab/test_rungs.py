@@ -11,11 +11,11 @@ from incognito.lab.rungs import DEFAULT, Ladder
 SHIPPED = [DEFAULT, Path(__file__).parents[2] / "recipes" / "ladder.toml"]
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_ladders_are_read(path):
     """Every rung is a pass with its options, or a model."""
     ladder = Ladder.read(path)
-    assert ladder.name == "ladder"
+    assert ladder.name == path.stem
     assert all(rung.is_model or rung.action in PASSES for rung in ladder.rungs)
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from incognito.errors import LabError
-from incognito.lab import graph, tidy
+from incognito.lab import graph, metrics, tidy
 from incognito.lab.judge import Judge
 from incognito.segment import resize as shrink
 from incognito.zoo import Card
@@ -196,7 +197,7 @@ def _overlap(alphas: list[np.ndarray], judge: Judge) -> float:
     for alpha, (_, mask, _) in zip(alphas, judge.samples, strict=False):
         truth = shrink(mask, (alpha.shape[0], alpha.shape[1])) >= 128
         found = alpha >= 0.5
-        score += np.count_nonzero(found & truth) / max(np.count_nonzero(found | truth), 1)
+        score += metrics.intersection_over_union(found, truth)
         score += 1e-3 * float(np.where(truth, alpha, 1 - alpha).mean())
     return score / len(alphas)
 
@@ -230,8 +231,8 @@ def _before(model: ModelProto, given: str, layout: str, convention: Convention) 
         graph.put(model, "adopt.order", np.array([2, 1, 0], np.int64))
         steps.append(("Gather", ["adopt.order"], {"axis": 1}))
     if kind == TensorProto.FLOAT:
-        cast = ("Cast", [], {"to": TensorProto.FLOAT})
-        steps += [cast, ("Sub", ["adopt.mean"], {}), ("Div", ["adopt.deviation"], {})]
+        steps.append(("Cast", [], {"to": TensorProto.FLOAT}))
+        steps += [("Sub", ["adopt.mean"], {}), ("Div", ["adopt.deviation"], {})]
     if layout == "NHWC":
         steps.append(("Transpose", [], {"perm": [0, 2, 3, 1]}))
     names = ["picture", *(f"adopt.{number}" for number in range(1, len(steps))), given]
@@ -248,7 +249,7 @@ def _behind(
     graph.put(model, "adopt.shape", np.array([1, -1, *shape[-2:]], np.int64))
     graph.put(model, "adopt.plane", np.array(convention.plane, np.int64))
     kinds = {"none": "Identity", "sigmoid": "Sigmoid", "softmax": "Softmax"}
-    axis = {"axis": 1} if convention.activation == "softmax" else {}
+    axis: dict[str, Any] = {"axis": 1} if convention.activation == "softmax" else {}
     nodes = [
         helper.make_node("Reshape", [output, "adopt.shape"], ["adopt.raw"]),
         helper.make_node(kinds[convention.activation], ["adopt.raw"], ["adopt.sure"], **axis),

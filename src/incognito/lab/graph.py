@@ -148,7 +148,9 @@ def shapes(model: ModelProto) -> dict[str, list[int]]:
     found = {name: list(array.shape) for name, array in arrays_of(model).items()}
     names = [name for node in model.graph.node for name in node.output if name and name not in found]
     given = input_of(model)
-    blank = np.zeros(shape_of(given), helper.tensor_dtype_to_np_dtype(given.type.tensor_type.elem_type))
+    blank = np.zeros(
+        [side or 1 for side in shape_of(given)], helper.tensor_dtype_to_np_dtype(given.type.tensor_type.elem_type)
+    )
     seen = run(model, [blank], names)[0]
     return {**found, given.name: list(blank.shape)} | {
         name: list(array.shape) for name, array in zip(names, seen, strict=True)

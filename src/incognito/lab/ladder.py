@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from onnx import ModelProto
 
@@ -143,8 +144,8 @@ class Climb:
             if known["row"]["status"] != "failed":  # what stood in the way may be gone the next time
                 self._workshop.remember(rung.title, known)
         row = dict(known["row"])
-        figures = f"lost {row['val_lost']}, {row['faster']} times as fast" if row["faster"] else "nothing was made"
-        self._tell(f"{rung.title}: {row['status']}{row['reason'] and ', '}{row['reason']}; {figures}")
+        won = f"lost {row['val_lost']}, {row['faster']} times as fast" if row["faster"] else "nothing was made"
+        self._tell(f"{rung.title}: {row['status']}{row['reason'] and ', '}{row['reason']}; {won}")
         if row["status"] not in ("kept", "aside"):
             self._rows.append(row)
             return None
@@ -244,7 +245,7 @@ class Climb:
     def _key(self, rung: Rung, parent: Artefact) -> str:
         """What a rung's outcome depends on, as one word."""
         ladder = self._ladder
-        told = [dataclasses.asdict(each) for each in (rung, ladder.measuring, ladder.tuning, ladder.mixture)]
+        told: list[Any] = [dataclasses.asdict(each) for each in (rung, ladder.measuring, ladder.tuning, ladder.mixture)]
         told += [parent.card.sha256, parent.card.precision, parent.floating, self._budget]
         told += [cpu(), runtime.cores(), {name: version(name) for name in runtime.installed()}]
         told += [(self._data / "manifest.csv").read_text(encoding="utf-8")]

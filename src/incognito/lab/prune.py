@@ -145,7 +145,8 @@ def _activity(
 
 def _worth(model: ModelProto, channels: Channels, power: dict[str, np.ndarray]) -> dict[int, float]:
     """What each label adds to all that read it, as a share of what they read."""
-    arrays, worth = graph.arrays_of(model), defaultdict(float)
+    arrays = graph.arrays_of(model)
+    worth: dict[int, float] = defaultdict(float)
     for node in _readers(model):
         share = power[node.input[0]] * (arrays[node.input[1]] ** 2).sum((0, 2, 3))
         for label, value in zip(channels.roots(node.input[0]), share / max(share.sum(), 1e-12), strict=True):

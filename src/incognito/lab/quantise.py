@@ -114,7 +114,7 @@ def between_convolutions(model: ModelProto) -> list[str]:
     return [node.name for node in nodes[places[0] : places[-1] + 1]]
 
 
-class _Pictures(CalibrationDataReader):
+class _Pictures(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types
     def __init__(self, name: str, pictures: list[np.ndarray]) -> None:
         self._left = iter([{name: picture} for picture in pictures])
 

@@ -14,7 +14,7 @@ from incognito.lab.passes import PASSES
 from incognito.lab.recipe import Data, fits, make
 from incognito.lab.tune import Tuning
 
-DEFAULT = Path(__file__).parent / "ladder.toml"
+DEFAULT = Path(__file__).parent / "default.toml"
 
 
 @dataclass(frozen=True, slots=True)

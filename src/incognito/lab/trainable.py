@@ -214,10 +214,10 @@ def _pool(node: NodeProto, inputs: list[Any]) -> Tensor:
 
 def _resize(node: NodeProto, inputs: list[Any]) -> Tensor:
     mode = graph.attribute(node, "mode", "nearest")
-    scales = inputs[2] if len(inputs) > 2 else None
-    size = [int(side) for side in inputs[3][2:]] if len(inputs) > 3 and inputs[3] is not None else None
-    if size is None:
-        size = [int(side * float(scale)) for side, scale in zip(inputs[0].shape[2:], scales[2:], strict=True)]
+    if len(inputs) > 3:
+        size = [int(side) for side in inputs[3][2:]]
+    else:
+        size = [int(side * float(scale)) for side, scale in zip(inputs[0].shape[2:], inputs[2][2:], strict=True)]
     place = graph.attribute(node, "coordinate_transformation_mode", "half_pixel")
     if (mode == "nearest") != (place == "asymmetric"):
         raise LabError(f"Resize with mode {mode} at {place} cannot be trained here; leave out tuning")

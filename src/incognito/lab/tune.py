@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,7 +70,7 @@ def tune(model: ModelProto, teacher: ModelProto, lesson: Lesson, masters: graph.
     height, width = graph.shape_of(graph.input_of(teacher))[1:3]
     assert height and width
     scenes = Scenes(lesson.samples, lesson.mixture, (height, width), lesson.tuning.seed, lesson.pictures)
-    rest = Subset(scenes, range(pupil.seen, lesson.pictures))  # type: ignore[arg-type]
+    rest: Subset[Any] = Subset(scenes, range(pupil.seen, lesson.pictures))  # type: ignore[arg-type]
     for batch in from_workers(rest, lesson.tuning.batch, Ranks(0, 1, torch.device("cpu"))):
         pupil.step(batch)
         lesson.on_batch(pupil.seen, lesson.pictures)
@@ -86,7 +87,7 @@ class Pupil:
         self._peak = lesson.tuning.rate * (1.0 if masters is None else ROUNDED)
         self._net = Trainable(model, masters)
         self._teacher = Trainable(teacher).eval().requires_grad_(False)
-        self._size = graph.shape_of(graph.input_of(model))[1:3]
+        self._size = [side or 0 for side in graph.shape_of(graph.input_of(model))[1:3]]
         self._mean = [weight.detach().clone() for weight in self._net.weights.values()]
         self._optimiser = torch.optim.AdamW(self._net.parameters(), lr=0.0, weight_decay=0.0)
         if lesson.checkpoint.is_file():
@@ -139,7 +140,7 @@ class Pupil:
         picture, alpha, valid, band = batch
         size = picture.shape[2:]
         small = picture
-        if tuple(size) != tuple(self._size):
+        if list(size) != self._size:
             small = F.interpolate(picture, self._size, mode="bilinear", antialias=True)
         with torch.autocast("cpu", torch.bfloat16):
             with torch.no_grad():
