@@ -166,20 +166,11 @@ def test_what_was_not_climbed_yet_says_so(tmp_path, name):
 
 def test_the_plot_is_the_same_for_the_same_rows():
     """Byte for byte, well-formed, and with a mark for each time of a rung that has a test IoU."""
-    drawn = plot.draw(CLIMB, [])
-    assert drawn == plot.draw(CLIMB, [])
+    drawn = plot.draw(CLIMB)
+    assert drawn == plot.draw(CLIMB)
     assert ElementTree.fromstring(drawn).tag.endswith("svg")
-    assert len(set(marks_of(drawn))) == len(marks_of(plot.draw(CLIMB[:1], []))) + 4
-    assert marks_of(plot.draw([], [])) == []
-
-
-def test_networks_that_have_a_time_are_in_the_plot():
-    """Those without one, on another test set, or that are a rung already are not."""
-    timed = network("b0", "people/portraits", "0.9") | {"sha256": "b0", "onnxruntime_p50_ms": "20"}
-    others = [timed | {"onnxruntime_p50_ms": ""}, timed | {"set": "people/mashup"}, timed | {"sha256": "small00"}]
-    without = plot.draw(CLIMB, [])
-    assert all(plot.draw(CLIMB, [other]) == without for other in others)
-    assert len(marks_of(plot.draw(CLIMB, [timed]))) == len(marks_of(without)) + 2  # itself, and in the legend
+    assert len(set(marks_of(drawn))) == len(marks_of(plot.draw(CLIMB[:1]))) + 4
+    assert marks_of(plot.draw([])) == []
 
 
 def marks_of(drawn: bytes) -> list[str]:

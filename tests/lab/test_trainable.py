@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from incognito.errors import LabError
 from incognito.lab import graph, quantise
@@ -75,3 +75,65 @@ def test_what_it_cannot_run_is_refused(small_model):
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("tan", TensorProto.FLOAT, [1, 64, 64]))
     with pytest.raises(LabError, match="Tan"):
         Trainable(model)
+
+
+WINDOW = {"kernel_shape": [3, 3], "strides": [2, 2]}
+NODES = {
+    "a pool with pads": helper.make_node("MaxPool", ["x"], ["y"], pads=[0, 1, 1, 0], **WINDOW),
+    "a mean pool": helper.make_node("AveragePool", ["x"], ["y"], pads=[1, 1, 1, 1], **WINDOW),
+    "a mean of all": helper.make_node("GlobalAveragePool", ["x"], ["y"]),
+    "hard swish": helper.make_node("HardSwish", ["x"], ["y"]),
+    "hard sigmoid": helper.make_node("HardSigmoid", ["x"], ["y"], alpha=1 / 6, beta=0.5),
+    "depth to space": helper.make_node("DepthToSpace", ["x"], ["y"], blocksize=2),
+    "depth to space, by columns": helper.make_node("DepthToSpace", ["x"], ["y"], blocksize=2, mode="CRD"),
+    "softmax": helper.make_node("Softmax", ["x"], ["y"], axis=1),
+    "larger, smooth": helper.make_node("Resize", ["x", "", "factors"], ["y"], mode="linear"),
+    "larger, in steps": helper.make_node(
+        "Resize", ["x", "", "factors"], ["y"], mode="nearest", nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    ),
+}  # fmt: skip
+
+
+def one_node(node):
+    factors = numpy_helper.from_array(np.array([1, 1, 2, 1.5], np.float32), "factors")
+    weight = numpy_helper.from_array(np.linspace(-0.05, 0.05, 12, dtype=np.float32).reshape(4, 3, 1, 1), "w")
+    return helper.make_model(
+        helper.make_graph(
+            [helper.make_node("Transpose", ["p"], ["t"], perm=[0, 3, 1, 2]),
+             helper.make_node("Cast", ["t"], ["c"], to=TensorProto.FLOAT),
+             helper.make_node("Conv", ["c", "w"], ["x"]), node],
+            "one",
+            [helper.make_tensor_value_info("p", TensorProto.UINT8, [1, 8, 12, 3])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+            [factors, weight],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)], ir_version=8,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_operators_give_what_onnx_runtime_gives(name, monkeypatch):
+    """Each by itself, on one picture."""
+    model = one_node(NODES[name])
+    picture = np.random.default_rng(1).integers(0, 256, (1, 8, 12, 3), np.uint8)
+    monkeypatch.setattr(torch, "logit", lambda answer, _: answer)  # what comes out is no alpha here
+    with torch.no_grad():
+        found = Trainable(model)(torch.from_numpy(picture)).numpy()
+    np.testing.assert_allclose(found, graph.run(model, [picture])[0][0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        helper.make_node("Resize", ["x", "", "factors"], ["y"], mode="cubic"),
+        helper.make_node("Resize", ["x", "", "factors"], ["y"], mode="nearest", nearest_mode="ceil"),
+        helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3], ceil_mode=1),
+        helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[3, 3], pads=[0, 0, 1, 1]),
+        helper.make_node("Conv", ["x", "w"], ["y"], auto_pad="SAME_UPPER"),
+    ],
+)
+def test_what_pytorch_computes_otherwise_is_refused(node):
+    """Rather than computed wrongly."""
+    with pytest.raises(LabError, match="cannot be trained here"):
+        Trainable(one_node(node))

@@ -38,16 +38,15 @@ LOOK = {
 Point = tuple[float, float]  # milliseconds, IoU
 
 
-def draw(ladder: list[Row], networks: list[Row]) -> bytes:
-    """Draw every rung and network that has a time and an IoU on the ladder's test set, as an SVG on white."""
+def draw(ladder: list[Row]) -> bytes:
+    """Draw every rung that has a time and an IoU on the test set, as an SVG on white."""
     rungs = [row for row in newest(ladder) if row["iou"] and milliseconds(row)]
-    others = _others(networks, rungs)
     with style.context(["default", LOOK]):
         figure = Figure(figsize=SIZE, dpi=72, facecolor="white")
         axes = figure.add_axes((0.075, 0.15, 0.905, 0.83))
         if rungs:
-            _plot(axes, rungs, others)
-            figure.legend(handles=_legend(bool(others)), loc="lower center", ncols=5, frameon=False)
+            _plot(axes, rungs)
+            figure.legend(handles=_legend(), loc="lower center", ncols=5, frameon=False)
         else:
             axes.set_axis_off()
             axes.text(0.5, 0.5, NOT_YET.strip("*"), ha="center", va="center", size=14)
@@ -56,31 +55,22 @@ def draw(ladder: list[Row], networks: list[Row]) -> bytes:
     return file.getvalue()
 
 
-def _others(networks: list[Row], rungs: list[Row]) -> list[Row]:
-    """The newest row of each timed network on the rungs' test set, those left out that are a rung themselves."""
-    sets, files = {row["set"] for row in rungs}, {row["sha256"] for row in rungs}
-    newest_rows = {row["model"]: row for row in networks if row["split"] == "test" and row["set"] in sets}
-    return [row for row in newest_rows.values() if row["sha256"] not in files and any(_points(row).values())]
-
-
-def _plot(axes: Axes, rungs: list[Row], others: list[Row]) -> None:
+def _plot(axes: Axes, rungs: list[Row]) -> None:
     """Draw the climbs as lines, each row's times as two points joined, and the names beside the faster."""
-    _dress(axes, rungs, [*rungs, *others])
+    _dress(axes, rungs)
     climbed = [row for row in rungs if row["status"] in CLIMBED]
     ladders = dict.fromkeys(row["ladder"] for row in climbed)
     lines = [[_fast(row) for row in climbed if row["ladder"] == name] for name in ladders]
     for line in lines:
         axes.plot(*zip(*line, strict=True), color=INK, linewidth=1.2, alpha=0.55, zorder=1)
     for row in rungs:
-        _mark(axes, row, COLOURS, is_full=row["status"] in CLIMBED)
-    for row in others:
-        _mark(axes, row, dict.fromkeys(RUNTIMES, GREY), is_full=True)
-    _name(axes, [*rungs, *others], lines)
+        _mark(axes, row)
+    _name(axes, rungs, lines)
 
 
-def _dress(axes: Axes, rungs: list[Row], every: list[Row]) -> None:
+def _dress(axes: Axes, rungs: list[Row]) -> None:
     """Set the axes' ranges, ticks and titles."""
-    points = [point for row in every for point in _points(row).values()]
+    points = [point for row in rungs for point in _points(row).values()]
     times, scores = zip(*points, strict=True)
     height = max(max(scores) - min(scores), 0.01)
     axes.set(xscale="log", xlim=(min(times) / 1.35, max(times) * 1.35))
@@ -96,13 +86,13 @@ def _dress(axes: Axes, rungs: list[Row], every: list[Row]) -> None:
     axes.set_ylabel(f"person IoU on the test set ({tests})")
 
 
-def _mark(axes: Axes, row: Row, colours: dict[str, str], is_full: bool) -> None:
+def _mark(axes: Axes, row: Row) -> None:
     """Draw a row's point for each runtime, joined where there are two."""
     points = _points(row)
     axes.plot(*zip(*points.values(), strict=True), color=GREY, linewidth=0.8, linestyle=":", zorder=2)
     for runtime, point in points.items():
-        colour = colours[runtime]
-        face = colour if is_full else "white"
+        colour = COLOURS[runtime]
+        face = colour if row["status"] in CLIMBED else "white"
         axes.plot(*point, MARKERS[runtime], markersize=6.5, color=colour, markerfacecolor=face, zorder=3)
 
 
@@ -114,7 +104,7 @@ def _name(axes: Axes, every: list[Row], lines: list[list[Point]]) -> None:
 
     pairs = [_points(row).values() for row in every]
     anchors = on_paper(_fast(row) for row in every)
-    names = [(row.get("rung") or row["model"], anchor) for row, anchor in zip(every, anchors, strict=True)]
+    names = [(row["rung"], anchor) for row, anchor in zip(every, anchors, strict=True)]
     drawn = [on_paper(line) for line in [*lines, *pairs]]
     for (name, anchor), box in zip(
         names, labels.place(names, on_paper(chain(*pairs)), drawn, axes.bbox.extents), strict=True
@@ -124,7 +114,7 @@ def _name(axes: Axes, every: list[Row], lines: list[list[Point]]) -> None:
             axes.plot(*zip(*hair, strict=True), color=GREY, linewidth=0.6, zorder=2, transform=None)
 
 
-def _legend(has_others: bool) -> list[Line2D]:
+def _legend() -> list[Line2D]:
     """A mark of each kind with what it means."""
     handles = [
         Line2D([], [], linestyle="", marker=MARKERS[name], color=COLOURS[name], label=RUNTIMES[name])
@@ -132,8 +122,7 @@ def _legend(has_others: bool) -> list[Line2D]:
     ]
     climb = Line2D([], [], color=INK, alpha=0.55, label="the climb, on the faster")
     aside = Line2D([], [], linestyle="", marker="o", color=INK, markerfacecolor="white", label="aside or refused")
-    other = Line2D([], [], linestyle="", marker="o", color=GREY, label="other networks")
-    return [*handles, climb, aside, *[other] * has_others]
+    return [*handles, climb, aside]
 
 
 def _points(row: Row) -> dict[str, Point]:

@@ -57,10 +57,10 @@ def report(results: Path, document: str) -> str:
 
 
 def plot(results: Path) -> bytes:
-    """Draw every network and rung that has both figures, as an SVG."""
+    """Draw every rung that has both figures, as an SVG."""
     from incognito.lab import plot as plotting
 
-    return plotting.draw(_rows(results, "ladder"), _rows(results, "networks"))
+    return plotting.draw(_rows(results, "ladder"))
 
 
 def rewrite(document: str, name: str, table: str) -> str:
