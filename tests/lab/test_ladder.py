@@ -8,9 +8,11 @@ import sys
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 import torch
 import torchvision
+from onnx import TensorProto, helper
 from toys import colour_net
 
 from incognito import zoo
@@ -213,6 +215,59 @@ def test_what_is_no_network_is_refused(tmp_path, toy_data, colours, prepare, sai
     with pytest.raises(LabError, match=said):
         ladder.climb(str(colours), toy_data, recipe(tmp_path, RUNGS), 0.003, tmp_path / "out")
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+def open_sides(model):
+    for value in (*model.graph.input, *model.graph.output):
+        for place in (2, 3):
+            value.type.tensor_type.shape.dim[place].dim_param = "side"
+
+
+def new_opset(model):
+    model.opset_import[0].version = 99
+
+
+def classes(model):
+    model.graph.node.append(helper.make_node("GlobalAveragePool", ["y"], ["class"]))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("class", TensorProto.FLOAT, [1, 1, 1, 1]))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(open_sides, "put a card beside it"), (new_opset, "export it again"), (classes, "no segmentation network")],
+)
+def test_a_network_that_cannot_be_taken_in_is_one_line(tmp_path, toy_data, colours, run, change, said):
+    """With what to do, and an exit code; the folder holds no file."""
+    model = onnx.load(colours)
+    change(model)
+    colours.write_bytes(model.SerializeToString())
+    code, _, wrong = run("lab", "optimize", colours, "--data", toy_data, "--out", tmp_path / "out")
+    assert code == 1
+    assert said in wrong and len(wrong.strip().splitlines()) == 1
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+def test_a_rung_that_starts_from_a_refused_one_says_so(tmp_path, toy_data, colours):
+    """Its row stays, failed; and what a rung depends on is asked again when the order changes."""
+    rungs = """
+[[rung]]
+title = "smaller"
+pass = "resolution"
+size = [32, 32]
+budget = 0.0
+
+[[rung]]
+title = "after it"
+from = "smaller"
+pass = "graph"
+"""
+    ladder.climb(str(colours), toy_data, recipe(tmp_path, rungs), 0.003, tmp_path / "out")
+    rows = rows_of(tmp_path / "out")
+    assert rows["smaller"]["status"] == "refused" and "over its budget" in rows["smaller"]["reason"]
+    assert rows["after it"]["status"] == "failed" and "'smaller', which it starts from" in rows["after it"]["reason"]
+    eased = recipe(tmp_path, rungs.replace("budget = 0.0", "budget = 1.0\naside = true"))
+    ladder.climb(str(colours), toy_data, eased, 0.003, tmp_path / "out")
+    assert rows_of(tmp_path / "out")["smaller"]["status"] == "aside"
 
 
 def test_data_without_photos_to_calibrate_on_is_refused(tmp_path, toy_data, colours):

@@ -203,6 +203,21 @@ def optimize(
 
 
 @app.command()
+def variant(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An .onnx with its card, such as lab optimize makes.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="BASE.KIND.onnx", help="Beside BASE.onnx.")],
+) -> None:
+    """Put a model beside its base as a variant: the base's name takes it where it is the fastest.
+
+    Example: incognito lab variant out/07-int8.onnx --out models/fast.int8.onnx
+    """
+    from incognito.lab import variant as variants
+
+    card = variants.put(model, out)
+    print(f"{card.label}: {card.path}")
+
+
+@app.command()
 def report(
     document: Annotated[
         Path | None,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from incognito.errors import LabError
 from incognito.lab import graph
 
-MOVING = ("Gather", "Squeeze", "Reshape", "Identity", "DepthToSpace", "Transpose", "Slice")  # no value is changed
+MOVING = ("Gather", "Identity", "DepthToSpace", "Transpose")  # no value is changed
 QUANTISING = ("QuantizeLinear", "DequantizeLinear")
 
 
@@ -151,7 +151,7 @@ def _learnt(nodes: list[NodeProto], arrays: graph.Arrays, steps: dict, masters: 
     behind = {node.output[0]: node.input[0] for node in nodes if node.op_type == "DequantizeLinear"}
     learnt = {}
     for node in nodes:
-        for name in node.input[1:3] if node.op_type in ("Conv", "ConvTranspose") else ():
+        for name in node.input[1:3] if node.op_type == "Conv" else ():
             stored = behind.get(name, name)
             if stored in masters:
                 learnt[stored] = masters[stored]
