@@ -119,7 +119,15 @@ def test_the_built_wheel_works_with_the_source_out_of_sight(tmp_path):
     (wheel,) = (project / "dist").glob("*.whl")
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
-    for name in ("models/fast.onnx", "models/fast.json", "assets/astronaut.jpg", "assets/CREDITS.md", "py.typed"):
+    for name in (
+        "models/fast.onnx",
+        "models/fast.json",
+        "models/fast.int8.onnx",
+        "models/fast.int8.json",
+        "assets/astronaut.jpg",
+        "assets/CREDITS.md",
+        "py.typed",
+    ):
         assert (site / "incognito" / name).is_file()
     shutil.rmtree(project)
     program = f"""

@@ -28,6 +28,7 @@ SCALINGS: dict[str, Scaling] = {  # name: mean and deviation, for each channel, 
     "-1 to 1": ((127.5,) * 3, (127.5,) * 3),
     "0 to 255": ((0.0,) * 3, (1.0,) * 3),
 }
+AS_IT_IS = "taken as it is"
 TRIALS = 12  # pictures on which conventions are tried
 
 
@@ -54,7 +55,7 @@ def adopt(model: ModelProto, card: Card | None, judge: Judge) -> tuple[ModelProt
     given, (model, layout) = model, _shaped(tidy.modern(_with_own_names(model)), card)
     kind = graph.input_of(model).type.tensor_type.elem_type
     if card and (layout, kind, *_meaning(card)) == ("NHWC", TensorProto.UINT8, "RGB", "none", False):
-        return given if None not in graph.shape_of(graph.input_of(given)) else model, "taken as it is"
+        return given if None not in graph.shape_of(graph.input_of(given)) else model, AS_IT_IS
     if kind not in (TensorProto.UINT8, TensorProto.FLOAT):
         raise LabError(
             "the network takes neither bytes nor float32; export it so that it takes a picture in one of them"

@@ -22,7 +22,7 @@ from incognito.choice import version
 from incognito.errors import IncognitoError, LabError, OutputError, first_line
 from incognito.frame import Picture
 from incognito.lab import gate, graph, passes, race, rows, tables, tally
-from incognito.lab.adopt import adopt
+from incognito.lab.adopt import AS_IT_IS, adopt
 from incognito.lab.data import Sample, read_manifest
 from incognito.lab.evaluate import evaluate
 from incognito.lab.judge import Judge
@@ -125,7 +125,7 @@ class Climb:
         precision = card.precision if card else "float32"
         if precision == "float32":
             taken = tidy(taken)  # weights that the file keeps in fewer bits are float32 again, as they are computed
-        past = Past.of(card, path).then([words])
+        past = Past.of(card, path).then([] if words == AS_IT_IS else [words])
         return self._workshop.draft(name, taken.SerializeToString(), passes.size_of(taken), past, precision), words
 
     def _leave_out(self, rung: Rung) -> None:
