@@ -34,9 +34,9 @@ def test_shipped_variants_take_and_give_what_their_base_does():
 
 
 def test_a_card_of_an_unknown_precision_is_refused(toys):
-    """Known are float32, float16 and int8; a card from before says nothing, and means float32."""
+    """Known are float32, float16, bf16 and int8; a card from before says nothing, and means float32."""
     toy_card((toys / "toy.onnx").read_bytes(), precision="int4").write(toys / "toy.json")
-    with pytest.raises(ModelError, match="precision is 'int4'; known are float32, float16, int8"):
+    with pytest.raises(ModelError, match="precision is 'int4'; known are float32, float16, bf16, int8"):
         zoo.find("toy")
 
 

@@ -146,10 +146,11 @@ def test_a_bench_row_has_every_stage(monkeypatch):
         assert 0 < float(row[f"{stage}_p50_ms"]) <= float(row[f"{stage}_p95_ms"])
 
 
-def test_the_shipped_model_keeps_its_figures(data):
-    """Two-sided: on the EG1800 test list, fast is as accurate as its card says, no less and no more."""
-    result = evaluate("fast", data)
-    card = incognito.Segmenter("fast").card
+@pytest.mark.parametrize("model", ["fast", "fast.int8"])
+def test_the_shipped_models_keep_their_figures(data, model):
+    """Two-sided: on the EG1800 test list, the file that ships is as accurate as its card says, no less and no more."""
+    result = evaluate(model, data)
+    card = result.card
     assert len(result.scored) == 261
     for name in ("iou", "mean_iou", "boundary_f"):
         assert result.mean(name) == pytest.approx(card.measured[name], abs=0.001)
