@@ -148,13 +148,12 @@ PASSES: dict[str, Pass] = {
 def prove(before: ModelProto, after: ModelProto) -> float:
     """How far alpha moved, on average, on the portrait as it is, mirrored and in the dark; at the first one's size."""
     bright = portrait().pixels
+    pictures = [bright, np.ascontiguousarray(bright[:, ::-1]), bright // 3]
+    found = [graph.run(model, [shrink(each, size_of(model))[None] for each in pictures]) for model in (before, after)]
     moved = []
-    for picture in (bright, bright[:, ::-1], bright // 3):
-        alphas = [
-            graph.run(m, [shrink(np.ascontiguousarray(picture), size_of(m))[None]])[0][0].squeeze()
-            for m in (before, after)
-        ]
-        moved.append(np.abs(cv2.resize(alphas[1], alphas[0].shape[::-1]) - alphas[0]).mean())
+    for (first,), (second,) in zip(*found, strict=True):
+        was, now = first.squeeze(), second.squeeze()
+        moved.append(np.abs(cv2.resize(now, was.shape[::-1]) - was).mean())
     return float(np.mean(moved))
 
 

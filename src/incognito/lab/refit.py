@@ -1,7 +1,7 @@
 """Refitting: after channels left, every convolution is fitted anew to what it gave before, layer by layer.
 
 After He et al. 2017 (Channel Pruning): a least-squares fit on samples of a few pictures, first layer first, so that
-each makes up for what was lost before it. It takes seconds and mends more than minutes of training.
+each makes up for what was lost before it. It takes a minute and mends more than the same time of training.
 """
 
 from __future__ import annotations

@@ -81,8 +81,7 @@ class Trainable(nn.Module):
 
     def _rounded(self, name: str, array: np.ndarray) -> np.ndarray:
         scale, zero, axis, (low, high) = self._steps[name]
-        shape = [-1 if place == axis else 1 for place in range(array.ndim)] if scale.dim() else []
-        steps = np.rint(array / scale.numpy().reshape(shape)) + zero.numpy().reshape(shape)
+        steps = np.rint(array / _along(scale, axis, array.ndim)) + _along(zero, axis, array.ndim)
         return np.clip(steps, low, high).astype(self._arrays[name].dtype)
 
     def _value(self, name: str, values: dict[str, Any]) -> Any:
@@ -156,14 +155,17 @@ def _learnt(nodes: list[NodeProto], arrays: graph.Arrays, steps: dict, masters: 
             if stored in masters:
                 learnt[stored] = masters[stored]
             elif stored in steps:
-                scale, zero, axis, _ = steps[stored]
-                shape = [-1 if place == axis else 1 for place in range(arrays[stored].ndim)] if scale.dim() else []
-                learnt[stored] = (arrays[stored].astype(np.float32) - zero.numpy().reshape(shape)) * (
-                    scale.numpy().reshape(shape)
-                )
+                (scale, zero, axis, _), held = steps[stored], arrays[stored]
+                whole = held.astype(np.float32) - _along(zero, axis, held.ndim)
+                learnt[stored] = whole * _along(scale, axis, held.ndim)
             elif stored in arrays:
                 learnt[stored] = arrays[stored]
     return learnt
+
+
+def _along(numbers: Tensor, axis: int, dimensions: int) -> np.ndarray:
+    """One number, or one for each place on an axis, shaped to meet an array of so many dimensions."""
+    return numbers.numpy().reshape([-1 if place == axis else 1 for place in range(dimensions)] if numbers.dim() else [])
 
 
 def _check(node: NodeProto) -> None:
