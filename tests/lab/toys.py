@@ -18,6 +18,7 @@ def toy_tables() -> dict:
             "optimiser": "adamw", "encoder_rate": 0.002, "decoder_rate": 0.002, "weight_decay": 0.01,
             "schedule": "cosine", "warmup": 4, "patience": 0, "stop_after": 0, "ema": 0.9, "clip": 1.0, "bf16": True,
             "cross_entropy": 1.0, "focal": 0.0, "dice": 1.0, "boundary": 0.5, "teacher": "", "hint": 0.0,
+            "distil": 0.0, "steady": 0.0,
             "checkpoint_every": 8, "validate_every": 8, "validate_on": 100,
         },
     }  # fmt: skip

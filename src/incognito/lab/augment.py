@@ -61,6 +61,17 @@ def recolour(picture: np.ndarray, rng: np.random.Generator, strength: float = 1.
     return cv2.addWeighted(picture, saturation, grey, 1 - saturation, 0)
 
 
+def relight(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Light a picture from one side, from behind or hardly at all: a window, a lamp, a dark room."""
+    height, width = picture.shape[:2]
+    turn, shade = rng.uniform(0, 2 * math.pi), rng.uniform(0.25, 0.8)
+    across = np.linspace(-1, 1, width, dtype=np.float32) * math.cos(turn)
+    down = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * math.sin(turn)
+    ramp = 1 / (1 + np.exp(np.float32(rng.uniform(1, 5)) * (across + down)))
+    light = (shade + (1.3 - shade) * ramp) * rng.uniform(0.3, 1.0) ** rng.uniform(0, 1)
+    return cv2.multiply(picture, cv2.merge([light] * 3).astype(np.float32), dtype=cv2.CV_8U)
+
+
 def soften(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Blur a picture: out of focus, or moved in one direction."""
     if rng.random() < 0.5:

@@ -32,6 +32,10 @@ def train(
     begin: Annotated[
         Path | None, typer.Option("--from", metavar="WEIGHTS", help="Begin from a training's weights, or a model's.")
     ] = None,
+    tutor: Annotated[
+        Path | None,
+        typer.Option("--distil-from", metavar="CHECKPOINT", help="The network whose mattes a recipe's distil weighs."),
+    ] = None,
 ) -> None:
     """Train a network by a recipe.
 
@@ -44,7 +48,7 @@ def train(
 
     leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
     with progress.bar("training", "pictures") if leads else nullcontext(lambda *_: None) as move:
-        best = training.train(Recipe.read(recipe), data, backbones, out, resume, begin, move)
+        best = training.train(Recipe.read(recipe), data, backbones, out, resume, begin, tutor, move)
     if leads:
         print(best)
 

@@ -21,10 +21,13 @@ ROWS = {  # architecture: encoders
         "efficientnet-b0", "efficientnet-b1", "efficientnet-b2", "efficientnet-b3",
     ),
 }  # fmt: skip
+DEPTHS = {"light": (4, 5), "unet": (5,)}  # how many widths a decoder has
 
 
 def build(architecture: str, encoder: str, decoder: list[int], weights: str = "") -> Any:
     """Build a network from a row and the decoder's widths at strides 32, 16, 8, 4 and 2 ("unet": 16, 8, 4, 2, 1).
+
+    A "light" decoder may end at stride 4, with four widths.
 
     `weights` may be "imagenet": then the stock encoders' weights come from the hub, which must be reached. The network
     has an `encoder`, and `stages()` for `freeze`.
@@ -33,8 +36,9 @@ def build(architecture: str, encoder: str, decoder: list[int], weights: str = ""
         raise LabError(f"there is no architecture {architecture!r}; choose one of {', '.join(ROWS)}")
     if encoder not in ROWS[architecture]:
         raise LabError(f"{architecture!r} has no encoder {encoder!r}; choose one of {', '.join(ROWS[architecture])}")
-    if len(decoder) != 5:
-        raise LabError(f"a decoder has 5 widths, from the deepest to the finest, not {len(decoder)}")
+    if len(decoder) not in DEPTHS[architecture]:
+        allowed = " or ".join(map(str, DEPTHS[architecture]))
+        raise LabError(f"a decoder has {allowed} widths, from the deepest to the finest, not {len(decoder)}")
     net = _stock(encoder, decoder, weights) if architecture == "unet" else light.build(encoder, decoder)
     net.register_forward_pre_hook(_check_input)
     return net

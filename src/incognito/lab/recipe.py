@@ -73,6 +73,8 @@ class Training:
     boundary: float
     teacher: str  # whose features are hints: a file of MobileNetV2's convolutions, a shipped model, or empty
     hint: float  # what they weigh
+    distil: float  # what the mattes of another training weigh, the one that --teacher names; 0 for none
+    steady: float  # what it weighs that a shifted, relit picture has the same matte, shifted
     checkpoint_every: int
     validate_every: int
     validate_on: int  # so many pictures, evenly drawn; all where there are fewer

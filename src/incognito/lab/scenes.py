@@ -16,6 +16,7 @@ from incognito.lab import augment, mashup, paste
 from incognito.lab.data import Sample
 from incognito.lab.recipe import Data
 
+POSTER, HELD, RELIT = 0.08, 0.15, 0.25  # how often: a picture of a person on a wall, a thing before one, other light
 FEATHERED = frozenset({"people/portraits", "people/heads", "people/rendered"})  # photos whose masks cut cleanly
 
 
@@ -60,6 +61,8 @@ class Scenes:
         rng = np.random.default_rng((self._seed, index))
         draw = (self._photo, self._composite, self._mashup, self._empty)[_pick(self._kind_odds, rng)]
         picture, alpha, valid = draw(rng)
+        if rng.random() < RELIT:
+            picture = augment.relight(picture, rng)
         return augment.degrade(augment.recolour(picture, rng), rng), alpha, valid, edge_band(alpha, valid)
 
     def _photo(self, rng: np.random.Generator) -> augment.Layers:
@@ -74,12 +77,46 @@ class Scenes:
 
     def _composite(self, rng: np.random.Generator) -> augment.Layers:
         place, alpha, valid = self._empty(rng)
+        if rng.random() < POSTER:
+            place = self._hang(place, rng)
         if rng.random() < 0.3:
             place = cv2.GaussianBlur(place, (0, 0), rng.uniform(0.5, 4.0))  # a shallow depth of field
         for _ in range(1 if rng.random() < 0.85 else 2):
             person, matte = self._person(rng)
             place, alpha = paste.lay_over(place, alpha, paste.match_light(person, matte, place, rng), matte)
+        if rng.random() < HELD:
+            place, alpha = self._hold(place, alpha, rng)
         return [place, alpha, valid]
+
+    def _hang(self, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Hang a framed picture of somebody on the wall: nobody that is there."""
+        sample = self._people[_pick(self._people_odds, rng)]
+        height, width = place.shape[:2]
+        size = (int(height * rng.uniform(0.15, 0.4)), int(width * rng.uniform(0.12, 0.3)))
+        poster = augment.resize(_load(sample)[0], size)
+        frame = max(1, size[1] // 12)
+        cv2.rectangle(poster, (0, 0), (size[1] - 1, size[0] - 1), rng.integers(0, 256, 3).tolist(), frame)
+        top = int(rng.integers(0, (height - size[0]) * 2 // 3))
+        left = int(rng.integers(0, width - size[1]))
+        place = place.copy()
+        place[top : top + size[0], left : left + size[1]] = poster
+        return place
+
+    def _hold(
+        self, picture: np.ndarray, alpha: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Put a thing before whoever is there, a turned ellipse or box of another picture: it is no person."""
+        height, width = alpha.shape
+        centre = (width * rng.uniform(0.1, 0.9), height * rng.uniform(0.5, 1.0))
+        axes = (width * rng.uniform(0.06, 0.3), height * rng.uniform(0.06, 0.25))
+        box = (centre, axes, rng.uniform(0, 180))
+        thing = np.zeros((height, width), np.uint8)
+        if rng.random() < 0.5:
+            cv2.ellipse(thing, box, 255, -1, cv2.LINE_AA)
+        else:
+            cv2.fillConvexPoly(thing, cv2.boxPoints(box).astype(np.int32), 255, cv2.LINE_AA)
+        texture = self._empty(rng)[0]
+        return paste.lay_over(picture, alpha, texture, thing)[0], cv2.multiply(alpha, 255 - thing, scale=1 / 255)
 
     def _mashup(self, rng: np.random.Generator) -> augment.Layers:
         portrait = self._portraits[int(rng.integers(len(self._portraits)))]

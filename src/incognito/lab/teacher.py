@@ -52,7 +52,7 @@ class Apprentice(nn.Module):
         return features
 
 
-def read_teacher(path: Path) -> light.InvertedResiduals:
+def read_teacher(path: Path) -> light.Encoder:
     """A MobileNetV2 encoder from a file, at rest."""
     encoder = light.mobilenet_v2()
     weights.fill(encoder, weights.read_folded(path), path)

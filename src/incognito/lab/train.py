@@ -22,6 +22,7 @@ from incognito.lab.recipe import Recipe
 from incognito.lab.schedule import Progress, pace
 from incognito.lab.teacher import Apprentice
 from incognito.lab.terms import named
+from incognito.lab.tutor import engaged, unsteadiness
 from incognito.lab.validate import Validation, unseen, validate
 from incognito.timing import Stopwatch
 
@@ -36,12 +37,14 @@ def train(
     out: Path,
     resume: bool = False,
     begin: Path | None = None,
+    tutor: Path | None = None,
     on_batch: Callable[[int, int | None], None] = lambda seen, total: None,
 ) -> Path:
     """Train a recipe on data/manifest.csv and return the best checkpoint by validation IoU.
 
     Writes out/last.pt, out/best.pt and the journal's files. With `resume` it goes on from out/last.pt to the result
     that an unbroken run would have had; with `begin` it starts from another training's averaged weights, or a model's.
+    `tutor` is the checkpoint of a network whose mattes are learnt from too, where the recipe has `distil`.
     Under torchrun every process takes its share of each batch, and the first one validates and writes.
     """
     if resume and begin is not None:
@@ -49,7 +52,7 @@ def train(
     samples = read_manifest(data, "train", ("photo", "cutout", "empty"))
     judges = unseen(data, recipe.training.validate_on)
     with joined() as ranks:
-        run = Run(recipe, backbones, out, ranks, resume, begin)
+        run = Run(recipe, backbones, out, ranks, resume, begin, tutor)
         run.prepare(samples)
         run.learn(draw(recipe, samples, run.seen, ranks), judges, on_batch)
     return out / BEST
@@ -59,10 +62,18 @@ class Run:
     """A training under way: the network, its moving average, the optimiser and how many pictures were seen."""
 
     def __init__(
-        self, recipe: Recipe, backbones: Path, out: Path, ranks: Ranks, resume: bool, begin: Path | None
+        self,
+        recipe: Recipe,
+        backbones: Path,
+        out: Path,
+        ranks: Ranks,
+        resume: bool,
+        begin: Path | None,
+        tutor: Path | None,
     ) -> None:
         self.recipe, self.out, self.ranks = recipe, out, ranks
         self.seen, self.progress, self._minutes_before = 0, Progress(), 0.0
+        self._tutor = engaged(recipe.training, tutor)
         torch.manual_seed(recipe.training.seed)
         self._start = Beginning(make_network(recipe)) if resume else begin_with(recipe, backbones, begin)
         self.net = self._start.net.to(memory_format=torch.channels_last)
@@ -86,7 +97,9 @@ class Run:
     def prepare(self, samples: list[Sample]) -> None:
         """Note what is learnt from; give norms that pass through the statistics of the first batch; join the ranks."""
         if not self.seen:
-            self._start.sources = sorted({*self._start.sources, *named({sample.source for sample in samples})})
+            taught = self._tutor.sources if self._tutor else []
+            self._start.sources = sorted({*self._start.sources, *taught, *named({sample.source for sample in samples})})
+            self._start.lineage += [f"teacher: {line}" for line in self._tutor.lineage] if self._tutor else []
         if self._start.norms:
             first = next(draw(self.recipe, samples, 0, Ranks(0, 1, self.ranks.device)))
             weights.calibrate(self.net, self._start.norms, first[0])
@@ -133,10 +146,16 @@ class Run:
         self._shared.train()
         for part in self._held:
             part.eval()
-        with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=self.recipe.training.bf16):
+        training = self.recipe.training
+        with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=training.bf16):
             answer = self._shared(picture)
-        logits, distance = answer if isinstance(answer, tuple) else (answer, 0.0)
-        return losses.total(logits, alpha, valid, band, self.recipe.training) + self.recipe.training.hint * distance
+            logits, distance = answer if isinstance(answer, tuple) else (answer, 0.0)
+            loss = losses.total(logits, alpha, valid, band, training) + training.hint * distance
+            if self._tutor:
+                loss = loss + training.distil * self._tutor.distance(picture, logits)
+            if training.steady:
+                loss = loss + training.steady * unsteadiness(self.net, picture, logits, self.seen)
+        return loss
 
     def _finite(self, value: float, name: str) -> float:
         if not math.isfinite(value):

@@ -1,0 +1,62 @@
+"""What a network under training learns from beside masks: another network's mattes, and its own of a nudged picture.
+
+Masks are cut by hand and hard; a larger network's mattes are soft where it is unsure (Hinton et al. 2015). A frame
+differs from the one before by a small motion and by noise, and its matte should differ by the motion alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from incognito.errors import LabError
+from incognito.lab import checkpoint, losses, nets
+from incognito.lab.recipe import Recipe, Training
+from incognito.lab.validate import flipped
+
+REACH = 4  # pixels that a nudged picture is shifted by at most
+SHARE = 4  # one in so many of a batch's pictures is nudged
+
+
+class Tutor:
+    """A trained network at rest, whose mattes are targets."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the averaged weights of a checkpoint."""
+        state = checkpoint.read(path)
+        network = Recipe.from_dict(state["recipe"]).network
+        self._net = nets.build(network.architecture, network.encoder, network.decoder)
+        self._net.load_state_dict(state["averaged"])
+        self._net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.lineage, self.sources = checkpoint.lineage_of(state), list(state["sources"])
+
+    def distance(self, picture: Tensor, logits: Tensor) -> Tensor:
+        """Mean cross-entropy of logits (N, 1, h, w) against the tutor's mattes, a mean over both mirror images."""
+        with torch.no_grad():
+            wanted = flipped(self._net.to(picture.device), picture)
+        return losses.cross_entropy(logits.float(), wanted.float(), torch.ones_like(wanted, dtype=torch.float32))
+
+
+def engaged(training: Training, path: Path | None) -> Tutor | None:
+    """The tutor that a recipe asks for; raises LabError where there is one without the other."""
+    if bool(training.distil) != bool(path):
+        raise LabError("distil in the recipe and --distil-from go together: name a checkpoint, or set distil = 0")
+    return Tutor(path) if path else None
+
+
+def unsteadiness(net: Any, picture: Tensor, logits: Tensor, seed: int) -> Tensor:
+    """Mean squared difference of mattes between pictures and the same ones shifted, relit and with new noise."""
+    draw = torch.Generator().manual_seed(seed)
+    count = -(-len(picture) // SHARE)
+    shift = torch.randint(-REACH, REACH + 1, (2,), generator=draw).tolist()
+    gain, noise = 1 + 0.1 * (torch.rand(count, 1, 1, 1, generator=draw) - 0.5), torch.rand(count, 1, 1, 1, generator=draw)
+    grain = 0.08 * noise * torch.randn(picture[:count].shape, generator=draw)
+    nudged = torch.roll(picture[:count] * gain.to(picture) + grain.to(picture), shift, (2, 3))
+    nudged = nudged.contiguous(memory_format=torch.channels_last)
+    alpha = torch.roll(torch.sigmoid(logits[:count].float()), shift, (2, 3))
+    inside = (..., slice(REACH, -REACH), slice(REACH, -REACH))
+    return F.mse_loss(torch.sigmoid(net(nudged).float())[inside], alpha[inside])
