@@ -21,10 +21,11 @@ class NetContract:
 
     architecture: str
     encoder: str
+    decoder = DECODER
 
     def net(self):
         torch.manual_seed(0)
-        return build(self.architecture, self.encoder, DECODER)
+        return build(self.architecture, self.encoder, self.decoder)
 
     @pytest.mark.parametrize("size", [(32, 32), (64, 96), (160, 128)])
     def test_logits_have_the_pictures_size(self, size):

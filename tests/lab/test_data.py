@@ -118,7 +118,7 @@ def test_the_band_surrounds_the_edge():
 
 
 @pytest.mark.parametrize(
-    "step", [augment.recolour, augment.soften, augment.add_noise, augment.compress, augment.degrade]
+    "step", [augment.relight, augment.recolour, augment.soften, augment.add_noise, augment.compress, augment.degrade]
 )
 def test_picture_transforms_keep_shape_and_follow_the_generator(portrait, step):
     """The same generator gives the same picture."""
@@ -137,3 +137,22 @@ def test_pictures_and_masks_move_together(seed):
     layers = augment.rotate(augment.flip([picture, mask], rng), rng)
     moved, covered = augment.crop(layers, rng, (64, 64), smallest=0.5)
     assert np.abs(moved[..., 0].astype(int) - covered).max() <= 1
+
+
+def test_a_picture_on_the_wall_is_nobody(toy_data):
+    """Somebody in a frame changes the place, and is no person."""
+    scenes = Scenes(read_manifest(toy_data, "train"), EVEN, (64, 64), 1, 8)
+    place = np.full((64, 64, 3), 90, np.uint8)
+    hung = scenes._hang(place, np.random.default_rng(3))
+    assert 0.01 < (hung != place).any(2).mean() < 0.2
+    assert (place == 90).all()
+
+
+def test_a_thing_before_a_person_is_no_person(toy_data):
+    """Where it is, alpha falls to 0 and the picture changes; elsewhere both stay."""
+    scenes = Scenes(read_manifest(toy_data, "train"), EVEN, (64, 64), 1, 8)
+    picture, alpha = np.full((64, 64, 3), 90, np.uint8), np.full((64, 64), 255, np.uint8)
+    held, left = scenes._hold(picture, alpha, np.random.default_rng(3))
+    hidden = left == 0
+    assert 0.005 < hidden.mean() < 0.3
+    assert (held[left == 255] == 90).all()

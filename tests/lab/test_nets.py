@@ -92,10 +92,22 @@ def test_the_stock_encoder_has_the_arrays_verdict_too(arrays, portrait):
     assert got.topk(3).indices.tolist() == wanted.topk(3).indices.tolist()
 
 
+class TestShallowDecoder(NetContract):
+    """A decoder that ends at a quarter of the size keeps the contract too."""
+
+    architecture, encoder, decoder = "light", "tiny", DECODER[:4]
+
+    def test_each_pixel_is_unfolded_into_sixteen(self):
+        """The head gives a block of four by four logits."""
+        assert self.net().head.out_channels == 16
+
+
 def test_what_is_not_in_the_table_is_refused():
     """The error lists the table; a decoder of another length is refused too."""
-    with pytest.raises(LabError, match="5 widths"):
+    with pytest.raises(LabError, match="4 or 5 widths"):
         build("light", "tiny", [16, 16])
+    with pytest.raises(LabError, match="has 5 widths"):
+        build("unet", "resnet18", DECODER[:4])
     with pytest.raises(LabError, match="mobilenet_v2"):
         build("light", "mobilenet_v9", DECODER)
     with pytest.raises(LabError, match="light, unet"):

@@ -38,7 +38,11 @@ def draw(recipe: Recipe, samples: list[Sample], seen: int, ranks: Ranks) -> Iter
 def from_workers(pictures: Subset[Any], size: int, ranks: Ranks) -> Iterator[Batch]:
     """Give batches of so many pictures, drawn by processes of their own."""
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes of this training on this machine
-    workers = min(2, torch.get_num_threads()) if ranks.device.type == "cpu" else max(2, min(8, (os.cpu_count() or 1) // beside))
+    workers = (
+        min(2, torch.get_num_threads())
+        if ranks.device.type == "cpu"
+        else max(2, min(8, (os.cpu_count() or 1) // beside))
+    )
     loader = DataLoader(
         pictures, size, num_workers=workers, multiprocessing_context=worker_processes(), worker_init_fn=_init_worker
     )

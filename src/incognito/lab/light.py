@@ -1,4 +1,4 @@
-"""The light U-Net: this project's own, a MobileNet under a thin decoder that ends at a half or a quarter of the size."""
+"""The light U-Net: this project's own, a MobileNet under a thin decoder that ends at a half or quarter of the size."""
 
 from __future__ import annotations
 
@@ -97,6 +97,15 @@ def mobilenet_v1_half() -> Encoder:
     )
 
 
+def mobilenet_v1_half_short() -> Encoder:
+    """MobileNetV1 0.5 with four of its six blocks at stride 16, and one of its two at stride 32."""
+    return Encoder(
+        16,
+        (((0, 32, 1, 1),), ((0, 64, 2, 2),), ((0, 128, 2, 2),), ((0, 256, 4, 2),), ((0, 512, 1, 2),)),
+        norm=False,
+    )
+
+
 def mobilenet_v2() -> Encoder:
     """MobileNetV2 1.0 without its classifier: 1.8 M parameters.
 
@@ -133,6 +142,7 @@ def tiny() -> Encoder:
 
 ENCODERS: dict[str, Callable[[], Encoder]] = {
     "mobilenet_v1_half": mobilenet_v1_half,
+    "mobilenet_v1_half_short": mobilenet_v1_half_short,
     "mobilenet_v2": mobilenet_v2,
     "tiny": tiny,
 }

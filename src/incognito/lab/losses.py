@@ -62,4 +62,3 @@ def total(logits: Tensor, target: Tensor, valid: Tensor, band: Tensor, weights: 
         (weights.boundary, boundary, band),
     )
     return torch.stack([weight * loss(logits, target, where) for weight, loss, where in parts if weight]).sum()
-

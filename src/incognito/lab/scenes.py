@@ -102,9 +102,7 @@ class Scenes:
         place[top : top + size[0], left : left + size[1]] = poster
         return place
 
-    def _hold(
-        self, picture: np.ndarray, alpha: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _hold(self, picture: np.ndarray, alpha: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Put a thing before whoever is there, a turned ellipse or box of another picture: it is no person."""
         height, width = alpha.shape
         centre = (width * rng.uniform(0.1, 0.9), height * rng.uniform(0.5, 1.0))

@@ -22,7 +22,7 @@ from incognito.lab.recipe import Recipe
 from incognito.lab.schedule import Progress, pace
 from incognito.lab.teacher import Apprentice
 from incognito.lab.terms import named
-from incognito.lab.tutor import engaged, unsteadiness
+from incognito.lab.tutor import engaged, nudge, unsteadiness
 from incognito.lab.validate import Validation, unseen, validate
 from incognito.timing import Stopwatch
 
@@ -69,7 +69,7 @@ class Run:
         ranks: Ranks,
         resume: bool,
         begin: Path | None,
-        tutor: Path | None,
+        tutor: Path | None = None,
     ) -> None:
         self.recipe, self.out, self.ranks = recipe, out, ranks
         self.seen, self.progress, self._minutes_before = 0, Progress(), 0.0
@@ -147,14 +147,16 @@ class Run:
         for part in self._held:
             part.eval()
         training = self.recipe.training
+        nudged, shift = nudge(picture, self.seen) if training.steady else (picture[:0], (0, 0))
         with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=training.bf16):
-            answer = self._shared(picture)
-            logits, distance = answer if isinstance(answer, tuple) else (answer, 0.0)
+            answer = self._shared(torch.cat([picture, nudged]) if training.steady else picture)
+            both, distance = answer if isinstance(answer, tuple) else (answer, 0.0)
+            logits = both[: len(picture)]
             loss = losses.total(logits, alpha, valid, band, training) + training.hint * distance
             if self._tutor:
                 loss = loss + training.distil * self._tutor.distance(picture, logits)
             if training.steady:
-                loss = loss + training.steady * unsteadiness(self.net, picture, logits, self.seen)
+                loss = loss + training.steady * unsteadiness(logits, both[len(picture) :], shift)
         return loss
 
     def _finite(self, value: float, name: str) -> float:

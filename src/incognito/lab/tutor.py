@@ -7,7 +7,6 @@ differs from the one before by a small motion and by noise, and its matte should
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -48,15 +47,18 @@ def engaged(training: Training, path: Path | None) -> Tutor | None:
     return Tutor(path) if path else None
 
 
-def unsteadiness(net: Any, picture: Tensor, logits: Tensor, seed: int) -> Tensor:
-    """Mean squared difference of mattes between pictures and the same ones shifted, relit and with new noise."""
+def nudge(picture: Tensor, seed: int) -> tuple[Tensor, tuple[int, int]]:
+    """The first of a batch's pictures (N, 3, h, w) shifted, relit and with new noise; and by how much (down, right)."""
     draw = torch.Generator().manual_seed(seed)
-    count = -(-len(picture) // SHARE)
-    shift = torch.randint(-REACH, REACH + 1, (2,), generator=draw).tolist()
-    gain, noise = 1 + 0.1 * (torch.rand(count, 1, 1, 1, generator=draw) - 0.5), torch.rand(count, 1, 1, 1, generator=draw)
-    grain = 0.08 * noise * torch.randn(picture[:count].shape, generator=draw)
-    nudged = torch.roll(picture[:count] * gain.to(picture) + grain.to(picture), shift, (2, 3))
-    nudged = nudged.contiguous(memory_format=torch.channels_last)
-    alpha = torch.roll(torch.sigmoid(logits[:count].float()), shift, (2, 3))
+    first = picture[: -(-len(picture) // SHARE)]
+    down, right = torch.randint(-REACH, REACH + 1, (2,), generator=draw).tolist()
+    light, noise = torch.rand(2, len(first), 1, 1, 1, generator=draw)
+    grain = 0.08 * noise * torch.randn(first.shape, generator=draw)
+    return torch.roll(first * (0.95 + 0.1 * light).to(first) + grain.to(first), (down, right), (2, 3)), (down, right)
+
+
+def unsteadiness(logits: Tensor, nudged: Tensor, shift: tuple[int, int]) -> Tensor:
+    """Mean squared difference of mattes, between nudged pictures' and the first ones' shifted as they were."""
+    alpha = torch.roll(torch.sigmoid(logits[: len(nudged)].float()), shift, (2, 3))
     inside = (..., slice(REACH, -REACH), slice(REACH, -REACH))
-    return F.mse_loss(torch.sigmoid(net(nudged).float())[inside], alpha[inside])
+    return F.mse_loss(torch.sigmoid(nudged.float())[inside], alpha[inside])
