@@ -8,6 +8,7 @@ import pytest
 from incognito import zoo
 from incognito.errors import LabError, OutputError
 from incognito.lab import variant
+from incognito.lab.evaluate import evaluate
 
 
 @pytest.fixture
@@ -25,6 +26,16 @@ def test_an_artefact_is_found_as_a_variant(toy_model, artefact, run):
     assert (code, said.strip()) == (0, f"toy.int8: {target}")
     assert [card.label for card in zoo.variants(zoo.find(toy_model))] == ["toy", "toy.int8"]
     assert np.array_equal(*(np.frombuffer(zoo.find(path).load(), np.uint8) for path in (artefact, target)))
+
+
+def test_a_variants_card_says_what_onnx_runtime_gives(toy_model, artefact, toy_data, run):
+    """With data it is measured where it lies, on the very file."""
+    target = toy_model.with_name("toy.int8.onnx")
+    code, _, _ = run("lab", "variant", artefact, "--out", target, "--data", toy_data)
+    found = evaluate(target, toy_data)
+    assert code == 0
+    assert zoo.find(target).measured["iou"] == pytest.approx(found.mean("iou"), abs=1e-4)
+    assert zoo.find(target).measured["n"] == len(found.scored)
 
 
 def test_a_variant_that_is_there_is_kept(toy_model, artefact):

@@ -210,6 +210,10 @@ def optimize(
 def variant(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="An .onnx with its card, such as lab optimize makes.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="BASE.KIND.onnx", help="Beside BASE.onnx.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", envvar="INCOGNITO_DATA", help="Measure the card's IoU on its test split.")
+    ] = None,
+    group: Annotated[str, typer.Option(help="The folder of the pictures to measure on.")] = "people/portraits",
 ) -> None:
     """Put a model beside its base as a variant: the base's name takes it where it is the fastest.
 
@@ -217,7 +221,7 @@ def variant(
     """
     from incognito.lab import variant as variants
 
-    card = variants.put(model, out)
+    card = variants.put(model, out, data, group)
     print(f"{card.label}: {card.path}")
 
 

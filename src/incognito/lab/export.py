@@ -16,7 +16,7 @@ from incognito.demo import portrait
 from incognito.errors import LabError
 from incognito.lab import checkpoint as checkpoints
 from incognito.lab.compact import compact
-from incognito.lab.evaluate import evaluate
+from incognito.lab.evaluate import measure
 from incognito.lab.recipe import Recipe
 from incognito.lab.train import make_network
 from incognito.runtime import OnnxRuntime
@@ -79,7 +79,8 @@ def export(
             if lost > LOSS:
                 raise LabError(f"with {weights} weights alpha moves by {lost:.1e}, over {LOSS:g}; nothing written")
         if data is not None:
-            card = _measure(card, data, group)
+            card = dataclasses.replace(card, measured=measure(card, data, group))
+            card.write(card.path.with_suffix(".json"))
         for path in (card.path, card.path.with_suffix(".json")):
             path.replace(target.parent / path.name)
     return dataclasses.replace(card, folder=target.parent)
@@ -135,13 +136,4 @@ def write_model(
         folder=path.parent,
     )
     card.write(path.with_suffix(".json"))
-    return card
-
-
-def _measure(card: Card, data: Path, group: str) -> Card:
-    """Put the figures on a group's test split into the card."""
-    result = evaluate(card.path, data, group=group)
-    figures = {name: round(result.mean(name), 4) for name in ("iou", "mean_iou", "boundary_f")}
-    card = dataclasses.replace(card, measured=figures | {"n": len(result.scored)})
-    card.write(card.path.with_suffix(".json"))
     return card

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from incognito import output, zoo
 from incognito.errors import LabError
+from incognito.lab.evaluate import measure
 
 
-def put(model: Path, target: Path) -> zoo.Card:
+def put(model: Path, target: Path, data: Path | None = None, group: str = "people/portraits") -> zoo.Card:
     """Copy a model and its card to BASE.KIND.onnx, beside BASE.onnx, whose name it takes.
 
-    Raises LabError where there is no such base, and OutputError where the target exists.
+    With data, the card says what ONNX Runtime gives on the photos of one group in its test split. Raises LabError where
+    there is no such base, and OutputError where the target exists.
     """
     base = target.with_name(f"{target.name.partition('.')[0]}.onnx")
     if target.suffix != ".onnx" or target.stem == base.stem or not base.is_file():
@@ -20,6 +22,8 @@ def put(model: Path, target: Path) -> zoo.Card:
     output.check(target)
     card, name = zoo.find(model), zoo.find(base).name
     network = card.load()
+    if data is not None:
+        card = dataclasses.replace(card, measured=measure(card, data, group))
     card = dataclasses.replace(card, name=name, file=target.name, folder=target.parent)
     with output.beside(target) as part:
         part.write_bytes(network)
