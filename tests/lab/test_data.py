@@ -139,6 +139,15 @@ def test_pictures_and_masks_move_together(seed):
     assert np.abs(moved[..., 0].astype(int) - covered).max() <= 1
 
 
+def test_empty_places_of_a_folder_can_be_left_out(toy_data):
+    """The odds of groups are those of empty places too."""
+    samples = read_manifest(toy_data, "train")
+    (group,) = {sample.group for sample in samples if sample.kind == "empty"}
+    mixture = Data(photo=0, composite=0, mashup=0, empty=1, groups={group: 0.0})
+    with pytest.raises(LabError, match="empty > 0"):
+        Scenes(samples, mixture, (32, 32), 1, 4)
+
+
 def test_a_picture_on_the_wall_is_nobody(toy_data):
     """Somebody in a frame changes the place, and is no person."""
     scenes = Scenes(read_manifest(toy_data, "train"), EVEN, (64, 64), 1, 8)

@@ -8,7 +8,7 @@ from incognito.errors import LabError
 from incognito.lab.passes import PASSES
 from incognito.lab.rungs import DEFAULT, Ladder
 
-SHIPPED = [DEFAULT, *(Path(__file__).parents[2] / "recipes" / f"{name}.toml" for name in ("ladder", "int8"))]
+SHIPPED = [DEFAULT, *(Path(__file__).parents[2] / "recipes" / f"{name}.toml" for name in ("ladder", "int8", "shipped"))]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

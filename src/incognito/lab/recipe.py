@@ -32,7 +32,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What is drawn, relative to each other: kinds of pictures, and groups of photos (1 where a group is not named)."""
+    """What is drawn, relative to each other: kinds of pictures, and groups of photos and places (1 if not named)."""
 
     photo: float
     composite: float

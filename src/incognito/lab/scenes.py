@@ -26,12 +26,13 @@ class Scenes:
     def __init__(self, samples: list[Sample], mixture: Data, size: tuple[int, int], seed: int, count: int) -> None:
         self._photos = [s for s in samples if s.kind == "photo" and mixture.groups.get(s.group, 1.0) > 0]
         self._people = [s for s in samples if s.kind == "cutout" or s.group in FEATHERED]
-        self._empties = [s for s in samples if s.kind == "empty"]
+        self._empties = [s for s in samples if s.kind == "empty" and mixture.groups.get(s.group, 1.0) > 0]
         self._portraits = [s for s in samples if s.group == mashup.PORTRAITS]
         self._rooms = [s for s in samples if s.group == mashup.ROOMS]
         self._groups = {s.group for s in samples}
         self._check(mixture)
         self._photo_odds = _odds([mixture.groups.get(s.group, 1.0) for s in self._photos])
+        self._empty_odds = _odds([mixture.groups.get(s.group, 1.0) for s in self._empties])
         self._people_odds = _odds([1.0 if s.kind == "cutout" else 0.6 for s in self._people])
         self._kind_odds = _odds([mixture.photo, mixture.composite, mixture.mashup, mixture.empty])
         self._size, self._seed, self._count = size, seed, count
@@ -72,7 +73,7 @@ class Scenes:
         return augment.crop(layers, rng, self._size, smallest=0.3)
 
     def _empty(self, rng: np.random.Generator) -> augment.Layers:
-        layers = augment.flip(list(_load(self._empties[int(rng.integers(len(self._empties)))])), rng)
+        layers = augment.flip(list(_load(self._empties[_pick(self._empty_odds, rng)])), rng)
         return augment.crop(layers, rng, self._size, smallest=0.3)
 
     def _composite(self, rng: np.random.Generator) -> augment.Layers:
