@@ -26,8 +26,7 @@ def test_a_network_agrees_with_itself_as_tutor(tmp_path, toy_data, tables):
     """Its own mattes cost no more than their entropy; others cost more."""
     path = train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "run")
     tutor, picture = Tutor(path), torch.rand(2, 3, 64, 64) * 2 - 1
-    picture = (picture + picture.flip(3)) / 2  # the tutor looks at both mirror images
-    own = torch.logit((torch.sigmoid(tutor._net(picture)) + torch.sigmoid(tutor._net(picture)).flip(3)) / 2)
+    own = tutor._net(picture)
     assert tutor.distance(picture, own) < tutor.distance(picture, own + 1)
     assert tutor.distance(picture, own) < tutor.distance(picture, own - 1)
 
@@ -49,11 +48,11 @@ def test_a_matte_that_follows_the_picture_is_steady():
 
 
 def test_a_nudged_picture_is_the_same_one_a_little_beside():
-    """A quarter of the batch, shifted by no more than a few pixels; the same seed nudges the same way."""
+    """An eighth of the batch, shifted by no more than a few pixels; the same seed nudges the same way."""
     picture = torch.rand(8, 3, 64, 64)
     nudged, shift = nudge(picture, 1)
-    assert nudged.shape == (2, 3, 64, 64)
+    assert nudged.shape == (1, 3, 64, 64)
     assert max(map(abs, shift)) <= 4
-    assert (torch.roll(nudged, (-shift[0], -shift[1]), (2, 3)) - picture[:2]).abs().mean() < 0.1
+    assert (torch.roll(nudged, (-shift[0], -shift[1]), (2, 3)) - picture[:1]).abs().mean() < 0.1
     assert torch.equal(nudged, nudge(picture, 1)[0])
     assert not torch.equal(nudged, nudge(picture, 2)[0])

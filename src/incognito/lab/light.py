@@ -125,6 +125,24 @@ def mobilenet_v2() -> Encoder:
     )
 
 
+def mobilenet_v2_lean() -> Encoder:
+    """MobileNetV2 1.0 with fewer repeats at strides 8 and 16 and without its widest block: 1.0 M parameters.
+
+    What is left out are residual blocks, whose input goes on without them, and the last one.
+    """
+    return Encoder(
+        32,
+        (
+            ((1, 16, 1, 1),),
+            ((6, 24, 2, 2),),
+            ((6, 32, 2, 2),),
+            ((6, 64, 3, 2), (6, 96, 2, 1)),
+            ((6, 160, 3, 2),),
+        ),
+        norm=False,
+    )
+
+
 def tiny() -> Encoder:
     """A tiny encoder, all widths multiples of 16: narrower ones ran slower on two cores, not faster."""
     return Encoder(
@@ -144,6 +162,7 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "mobilenet_v1_half": mobilenet_v1_half,
     "mobilenet_v1_half_short": mobilenet_v1_half_short,
     "mobilenet_v2": mobilenet_v2,
+    "mobilenet_v2_lean": mobilenet_v2_lean,
     "tiny": tiny,
 }
 

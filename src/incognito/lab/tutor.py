@@ -15,10 +15,9 @@ from torch import Tensor
 from incognito.errors import LabError
 from incognito.lab import checkpoint, losses, nets
 from incognito.lab.recipe import Recipe, Training
-from incognito.lab.validate import flipped
 
 REACH = 4  # pixels that a nudged picture is shifted by at most
-SHARE = 4  # one in so many of a batch's pictures is nudged
+SHARE = 8  # one in so many of a batch's pictures is nudged
 
 
 class Tutor:
@@ -34,9 +33,9 @@ class Tutor:
         self.lineage, self.sources = checkpoint.lineage_of(state), list(state["sources"])
 
     def distance(self, picture: Tensor, logits: Tensor) -> Tensor:
-        """Mean cross-entropy of logits (N, 1, h, w) against the tutor's mattes, a mean over both mirror images."""
+        """Mean cross-entropy of logits (N, 1, h, w) against the tutor's mattes."""
         with torch.no_grad():
-            wanted = flipped(self._net.to(picture.device), picture)
+            wanted = torch.sigmoid(self._net.to(picture.device)(picture))
         return losses.cross_entropy(logits.float(), wanted.float(), torch.ones_like(wanted, dtype=torch.float32))
 
 

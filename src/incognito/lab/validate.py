@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from incognito.errors import LabError
 from incognito.lab import metrics
@@ -53,9 +52,3 @@ def validate(net: nn.Module, samples: list[Sample], phase: Phase, device: torch.
             scores.append(metrics.score(resize(alpha, mask.shape), mask, valid))
     means = {name: float(np.mean([getattr(s, name) for s in scores])) for name in ("iou", "mean_iou", "boundary_f")}
     return Validation(**means, falsely_marked=float(np.mean(marked)) if marked else 0.0)
-
-
-def flipped(net: Any, picture: Tensor) -> Tensor:
-    """The mean of a network's alpha of pictures and of their mirror images, (N, 1, h, w) in [0, 1]."""
-    alpha = torch.sigmoid(net(picture))
-    return (alpha + torch.sigmoid(net(picture.flip(3))).flip(3)) / 2
