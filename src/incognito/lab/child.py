@@ -30,7 +30,7 @@ class Child:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             self._process.communicate(timeout=PATIENCE)
         if self._process.poll() is None:
             self._process.kill()
