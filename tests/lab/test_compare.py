@@ -216,6 +216,19 @@ def test_turns_go_there_and_back(monkeypatch):
     assert asked == ["calibrate", *there, "calibrate", *there[::-1], "calibrate"]
 
 
+def test_contestants_are_not_among_the_other_programs(monkeypatch):
+    """What the workers took is not held against the machine; where it does not tell, nothing is."""
+
+    class Spent:
+        def spent(self):
+            return 3.0
+
+    monkeypatch.setattr(contest, "read_busy", lambda stat: 10.0)
+    assert contest._busy_beside([Spent(), Spent()]) == 4.0
+    monkeypatch.setattr(contest, "read_busy", lambda stat: None)
+    assert contest._busy_beside([Spent()]) is None
+
+
 def test_rows_are_added_and_the_last_run_is_shown(found, tmp_path):
     """Both runs stay in the files; the tables have one line for each contestant and pair, with its interval."""
     made, _ = found
@@ -302,19 +315,20 @@ def test_the_command_adds_rows(run, toy_data, tmp_path, monkeypatch):
 
 
 def test_mediapipes_networks_find_the_portrait(portrait, segmenter):
-    """The real ones, where their environment was made already: they agree with ours, and are timed."""
+    """The real ones, where their environment was made already: they agree with ours about her, and are timed."""
     made = sorted(USERS_CACHE.glob(f"mediapipe-*/{PYTHON}"))
     if not made:
         pytest.skip("skipped: no mediapipe environment")
-    theirs = enter(["fast"], ["mediapipe"], made[0].parents[1])[1:]
-    assert [each.name for each in theirs] == list(PEERS["mediapipe"].models)
-    for each, size in zip(theirs, ((256, 256), (144, 256)), strict=True):
+    peers = enter(["fast"], ["mediapipe"], made[0].parents[1])[1:]
+    assert [each.name for each in peers] == list(PEERS["mediapipe"].models)
+    for each, size in zip(peers, ((256, 256), (144, 256)), strict=True):
         told, child = each.open(1)
         with child:
             _, alpha = child.ask("matte", portrait)
             child.ask("show", np.stack([cv2.resize(portrait, (320, 180))] * 3))
             took = [child.ask("time", work=work, seconds=0.0)[0]["cpu"] for work in wire.WORKS]
         assert alpha.shape == size
-        assert np.abs(cv2.resize(alpha, (256, 256)) - segmenter.raw(portrait)).mean() < 0.1
+        theirs, ours = cv2.resize(alpha, (256, 256)) > 0.5, segmenter.raw(portrait) > 0.5
+        assert (theirs & ours).sum() > 0.65 * (theirs | ours).sum()  # 0.77 and 0.75: she sits before a shuttle
         assert "mediapipe 0.10.21" in told.versions
         assert all(milliseconds > 0 for milliseconds in took)

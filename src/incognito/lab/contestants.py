@@ -59,7 +59,7 @@ class Contestant:
         try:
             about, _ = child.ask("open", model=self.file, runtime=self.runtime, threads=threads)
         except LabError:
-            child.__exit__(None, None, None)
+            child.close()
             raise
         return self._told(about), child
 

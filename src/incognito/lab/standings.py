@@ -66,10 +66,12 @@ def _costs(rows: list[Row]) -> str:
 
 def _conditions(run: str, accuracy: list[Row], speed: list[Row]) -> str:
     counts = [f"{row['set']} {row['n']}" for row in {row["set"]: row for row in accuracy}.values()]
-    loads = [f"{row['threads']} threads {row['load']}" for row in {row["threads"]: row for row in speed}.values()]
+    loads = [f"at {row['threads']}, {row['load']}" for row in {row["threads"]: row for row in speed}.values()]
+    versions = {row["versions"]: row["contestant"] for row in reversed(speed)}
+    named = [f"{name} ({numbers})" for numbers, name in reversed(versions.items())]
     return (
         f"Run {run}, on {', '.join(_in_order(speed, 'cpu'))}. Pictures: {', '.join(counts)}. "
-        f"The machine: {'; '.join(loads)}. Versions: {'; '.join(_in_order(speed, 'versions'))}."
+        f"The machine, by threads: {'; '.join(loads)}. Versions, of each environment: {', '.join(named)}."
     )
 
 
