@@ -184,6 +184,51 @@ def bench(
 
 
 @app.command()
+def compare(
+    data: Data,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL...]",
+            help="Models' or variants' names, or .onnx with their cards. Left out: every shipped model.",
+            show_default=False,
+        ),
+    ] = None,
+    peers: Annotated[
+        list[str] | None,
+        typer.Option("--peers", help="mediapipe, or the fake: constant. Left out: mediapipe.", show_default=False),
+    ] = None,
+    clips: Annotated[
+        Path | None, typer.Option("--clips", metavar="DIR", help="Made clips: a folder that holds manifest.csv.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="DIR", help="The folder whose tables rows are added to.")
+    ] = Path("results"),
+    environment: Annotated[
+        Path | None,
+        typer.Option(
+            "--environment",
+            metavar="DIR",
+            help="A virtual environment with the peers' packages. Left out: made once, in the cache.",
+        ),
+    ] = None,
+) -> None:
+    """Compare models with other projects': the same pictures and frames, in one run, each in a process of its own.
+
+    Example: incognito lab compare fast --peers mediapipe --data DATA
+    """
+    from incognito import progress
+    from incognito.lab import compare as comparing
+
+    if not out.is_dir():
+        raise LabError(f"{out} is no directory; make it first or name another with --out")
+    with progress.bar("comparing", "steps") as move:
+        found = comparing.compare(models or [], peers or ["mediapipe"], data, clips, environment, move)
+    for path in found.append(out):
+        print(path)
+
+
+@app.command()
 def optimize(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or any .onnx.")],
     data: Data,

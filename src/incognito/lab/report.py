@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from incognito.errors import LabError
-from incognito.lab import rows, tables
+from incognito.lab import rows, standings, tables
 from incognito.lab.rows import Row
 
 PLOT = Path("docs/images/ladder.svg")
@@ -21,6 +21,7 @@ BLOCKS: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # what makes 
     "artefacts": (tables.artefacts, ("ladder",)),
     "refused": (tables.refused, ("ladder",)),
     "conditions": (tables.conditions, ("ladder",)),
+    "compare": (standings.compare, standings.FILES),
 }
 
 
@@ -78,10 +79,10 @@ def _marked(document: str) -> list[str]:
 
 
 def _rows(results: Path, name: str) -> list[Row]:
-    """Read a file of rows; a ladder that nobody climbed yet has none."""
+    """Read a file of rows; a ladder that nobody climbed yet has none, nor has a comparison that nobody made."""
     path = results / f"{name}.csv"
     if not path.is_file():
-        if name == "ladder":
+        if name in ("ladder", *standings.FILES):
             return []
         raise LabError(f"{path} does not exist; measure it with incognito lab bench or lab evaluate")
     return rows.read(path)

@@ -1,0 +1,106 @@
+"""Who takes part in a comparison: this project's models, and the peers that they are compared with."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from incognito import zoo
+from incognito.errors import LabError
+from incognito.lab import environment
+from incognito.lab.child import Child
+
+WORKERS = Path(__file__).parent / "peers"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Somebody else's models: what their environment must hold (nothing: this one), their worker, their names."""
+
+    requirements: tuple[str, ...]
+    worker: str
+    models: tuple[str, ...]
+
+
+PEERS = {
+    "mediapipe": Peer(
+        ("mediapipe==0.10.21", "ai-edge-litert"),  # the last release that carries its networks
+        "mediapipe_worker.py",
+        ("mediapipe-selfie", "mediapipe-landscape"),
+    ),
+    "constant": Peer((), "constant_worker.py", ("constant",)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """One that takes part. `file` and `runtime` are what its worker opens; an empty runtime leaves the choice to it.
+
+    What a worker said of it fills the rest.
+    """
+
+    name: str
+    is_peer: bool
+    command: tuple[str, ...]
+    file: str
+    runtime: str = ""
+    model: str = ""
+    network: str = ""
+    bytes: int = 0
+    sha256: str = ""
+    versions: str = ""
+
+    def open(self, threads: int) -> tuple[Contestant, Child]:
+        """Start its worker on so many cores with as many threads; gives what it now is, and its worker."""
+        child = Child(self.name, self.command, threads)
+        try:
+            about, _ = child.ask("open", model=self.file, runtime=self.runtime, threads=threads)
+        except LabError:
+            child.close()
+            raise
+        return self._told(about), child
+
+    def _told(self, about: dict) -> Contestant:
+        return dataclasses.replace(
+            self,
+            **{name: about[name] for name in ("file", "runtime", "model", "bytes", "sha256")},
+            network=f"{about['width']}x{about['height']}",
+            versions="; ".join(f"{name} {number}" for name, number in about["versions"].items()),
+        )
+
+
+def enter(models: Sequence[str], peers: Sequence[str], folder: Path | None = None) -> list[Contestant]:
+    """All models (what is shipped, if none is named), then all peers, in `folder` as environment or in one made here.
+
+    Raises UnknownModelError, and LabError for a peer that is not known, two of one name, and an environment that cannot
+    be made.
+    """
+    unknown = [name for name in peers if name not in PEERS]
+    if unknown:
+        raise LabError(f"there are no peers {unknown[0]!r}; choose one of {', '.join(PEERS)}")
+    entered = [_ours(model) for model in models or [card.name for card in zoo.models()]]
+    names = [each.name for each in entered]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise LabError(f"two models are called {twice[0]!r}; give one of the files another name")
+    return entered + [each for name in dict.fromkeys(peers) for each in _theirs(name, folder)]
+
+
+def _ours(model: str) -> Contestant:
+    name = model if zoo.is_name(model) else zoo.find(model).label
+    return Contestant(name, False, (sys.executable, str(WORKERS / "ours_worker.py")), model)
+
+
+def _theirs(name: str, folder: Path | None) -> list[Contestant]:
+    peer = PEERS[name]
+    command = (str(_python(name, peer, folder)), "-E", "-s", str(WORKERS / peer.worker))
+    return [Contestant(model, True, command, model) for model in peer.models]
+
+
+def _python(name: str, peer: Peer, folder: Path | None) -> Path:
+    if not peer.requirements:
+        return Path(sys.executable)
+    return environment.python_of(folder) if folder else environment.find_or_make(name, peer.requirements)

@@ -1,0 +1,84 @@
+"""Networks of this project in a comparison, on the path that a user runs."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import cv2
+import numpy as np
+from wire import FRAME, NETWORK, Once, serve, to_and_fro
+
+from incognito import __version__, choice, zoo
+from incognito.background import Blur
+from incognito.frame import Frame
+from incognito.lab import race
+from incognito.network import to_tensor
+from incognito.pipeline import Removal
+from incognito.runtime import open_runtime
+from incognito.segment import Segmenter, StreamState, resize
+
+ROUNDS = 5  # of the race that finds a file's fastest runtime
+
+
+class Ours:
+    """A model on a runtime, and the Segmenter over both."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        threads = request["threads"]
+        cv2.setNumThreads(threads)
+        self._card, name = pick(request["model"], request["runtime"], threads)
+        self._network = open_runtime(self._card, threads, name)
+        self._segmenter = Segmenter(self._card.path, runtime=self._network)
+        self.about = {
+            "model": self._card.label,
+            "file": str(self._card.path),
+            "runtime": name,
+            "height": self._card.height,
+            "width": self._card.width,
+            "bytes": self._card.bytes,
+            "sha256": self._card.sha256,
+            "versions": {"incognito": __version__, name: version(name), "numpy": np.__version__},
+        }
+
+    def matte(self, picture: np.ndarray) -> np.ndarray:
+        """Find the network's own alpha, before any refinement."""
+        return self._segmenter.raw(picture)
+
+    def work(self, kind: str, film: np.ndarray) -> Once:
+        """The network on its tensor; a stream's mattes; or a stream's pictures over a blur."""
+        if kind == NETWORK:
+            tensor = to_tensor(resize(film[0], self._card.size), self._card)
+            return lambda: self._network.run(tensor)
+        stream = to_and_fro(film)
+        if kind == FRAME:
+            removal = Removal(self._segmenter, Blur())
+            return lambda: removal(Frame(next(stream)), 0.0)
+        return Mattes(self._segmenter, stream)
+
+
+class Mattes:
+    """The mattes of one stream."""
+
+    def __init__(self, segmenter: Segmenter, stream: Any) -> None:
+        self._segmenter, self._stream = segmenter, stream
+        self._state: StreamState | None = None
+
+    def __call__(self) -> None:
+        """Find the next, at the frame's size."""
+        _, self._state = self._segmenter.step(next(self._stream), self._state)
+
+
+def pick(model: str, runtime: str, threads: int) -> tuple[zoo.Card, str]:
+    """The variant and runtime: as ordered; as `choice` finds for a name; a variant or file on its fastest runtime."""
+    card = zoo.find(model)
+    if runtime:
+        return card, runtime
+    if zoo.is_name(model):
+        best = choice.choose(card, threads).best
+        return best.card, best.runtime
+    return card, race.fastest(race.race([card], threads, ROUNDS)[0]).runtime
+
+
+if __name__ == "__main__":
+    serve(Ours)
