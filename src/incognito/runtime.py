@@ -55,7 +55,7 @@ class OnnxRuntime:
 
 
 class OpenVinoRuntime:
-    """A network on OpenVINO's CPU plugin (extra [openvino]), on exactly the threads that were asked for.
+    """A network on OpenVINO's CPU plugin, on exactly the threads that were asked for.
 
     A model whose card says bf16 is computed in bf16, where the CPU has it.
     """
@@ -127,7 +127,7 @@ def require(name: str) -> None:
         raise UsageError(f"there is no runtime {name!r}; choose one of {', '.join(RUNTIMES)}")
     if not is_installed(name):
         raise UsageError(
-            f"{name} was asked for; this installation has none. pip install 'incognito[{name}]', or choose another"
+            f"{name} was asked for; this installation has none. pip install {name}, or choose another"
         )
 
 

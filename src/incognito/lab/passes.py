@@ -130,7 +130,7 @@ def float16(model: ModelProto, context: Context) -> ModelProto:
 def bfloat16(model: ModelProto, context: Context) -> ModelProto:
     """Leave the model as it is, to be computed in bf16, which OpenVINO does where the CPU has it."""
     if not runtime.is_installed("openvino"):
-        raise UsageError("bf16 needs OpenVINO; pip install 'incognito[openvino]'")
+        raise UsageError("bf16 needs OpenVINO; pip install openvino")
     return model
 
 

@@ -84,7 +84,7 @@ def open_all(card: zoo.Card, threads: int | None = None) -> list[Runner]:
                 raise
             problems.append(error)
     if not runners:
-        raise problems[0] if problems else ModelError("bf16 needs OpenVINO; pip install 'incognito[openvino]'")
+        raise problems[0] if problems else ModelError("bf16 needs OpenVINO; pip install openvino")
     return runners
 
 
