@@ -142,6 +142,6 @@ def _measure(card: Card, data: Path, group: str) -> Card:
     """Put the figures on a group's test split into the card."""
     result = evaluate(card.path, data, group=group)
     figures = {name: round(result.mean(name), 4) for name in ("iou", "mean_iou", "boundary_f")}
-    card = dataclasses.replace(card, measured=figures | {"n": len(result.scored)})
+    card = dataclasses.replace(card, measured=figures | result.sure() | {"n": len(result.scored)})
     card.write(card.path.with_suffix(".json"))
     return card

@@ -22,8 +22,8 @@ def stages(measured: list[Row]) -> str:
     lines = []
     for row in newest_rows.values():
         times = [f"{float(row[f'{s}_p50_ms']):.1f} ({float(row[f'{s}_p95_ms']):.1f})" for s in STAGES]
-        lines.append([row["model"], row["threads"], *times, row["film_fps"], row["iou"], _mega(row["bytes"])])
-    return _markdown(head, lines, words=2)
+        lines.append([row["model"], row["threads"], *times, row["film_fps"], row["iou"], mega(row["bytes"])])
+    return markdown(head, lines, words=2)
 
 
 def networks(measured: list[Row]) -> str:
@@ -36,16 +36,16 @@ def networks(measured: list[Row]) -> str:
     for model in dict.fromkeys(row["model"] for row in measured):
         here = {name: newest_rows.get((model, name)) for name in SETS}
         one = next(row for row in here.values() if row)
-        sizes = [_mega(one["parameters"], 2), _giga(one["multiply_adds"]), _mega(one["bytes"])]
+        sizes = [mega(one["parameters"], 2), giga(one["multiply_adds"]), mega(one["bytes"])]
         scores = [row[f] if row else "" for row in here.values() for f in ("iou", "mean_iou", "boundary_f")]
-        marked = [_percent(row["falsely_marked"]) for row in here.values() if row and row["falsely_marked"]]
+        marked = [percent(row["falsely_marked"]) for row in here.values() if row and row["falsely_marked"]]
         lines.append([model, *sizes, *scores, (marked or [""])[0], *_training(one)])
-    return _markdown(head, lines, words=1)
+    return markdown(head, lines, words=1)
 
 
 def seed(printed: list[Row]) -> str:
     """The steps of the system that this project descends from, as it printed them."""
-    return _markdown(["step", *FIGURES], [[row["step"], *_seed_figures(row)] for row in printed], words=1)
+    return markdown(["step", *FIGURES], [[row["step"], *_seed_figures(row)] for row in printed], words=1)
 
 
 def ladder(printed: list[Row], measured: list[Row]) -> str:
@@ -68,7 +68,7 @@ def ladder(printed: list[Row], measured: list[Row]) -> str:
                 [seeds[0], _titled(row), *seeds[1:], *_our_figures(row), _times(faster_than_start(row, climb))]
             )
     head = ["seed's step", "our rung", *(f"seed {f}" for f in FIGURES), *(f"our {f}" for f in FIGURES)]
-    return _markdown([*head, "times faster than our start"], lines, words=2)
+    return markdown([*head, "times faster than our start"], lines, words=2)
 
 
 def rungs(measured: list[Row]) -> str:
@@ -80,7 +80,7 @@ def rungs(measured: list[Row]) -> str:
     lines = []
     for row in climb:
         speeds = [*(_spread(row, name) for name in RUNTIMES), row["faster"], _times(faster_than_start(row, climb))]
-        test = [row["iou"], row["mean_iou"], row["boundary_f"], _percent(row["falsely_marked"])]
+        test = [row["iou"], row["mean_iou"], row["boundary_f"], percent(row["falsely_marked"])]
         words = [row[name] for name in ("rung", "parent", "status", "reason")]
         lines.append([*words, *speeds, row["val_iou"], row["val_lost"], *test])
     return _filled(head, lines, words=4)
@@ -92,7 +92,7 @@ def artefacts(measured: list[Row]) -> str:
     lines = []
     for row in newest(measured):
         words = [row[name] for name in ("rung", "model", "passes", "network", "precision", "sha256")]
-        lines.append([*words, _mega(row["parameters"], 2), _giga(row["multiply_adds"]), _mega(row["bytes"])])
+        lines.append([*words, mega(row["parameters"], 2), giga(row["multiply_adds"]), mega(row["bytes"])])
     return _filled(head, lines, words=6)
 
 
@@ -147,8 +147,8 @@ def _seed_figures(row: Row) -> list[str]:
 
 def _our_figures(row: Row) -> list[str]:
     time = milliseconds(row)
-    figures = [_three(time), _rate(time)] if time else ["", ""]
-    return [figure or NOTHING for figure in (*figures, _mega(row["bytes"]), row["iou"])]
+    figures = [three(time), _rate(time)] if time else ["", ""]
+    return [figure or NOTHING for figure in (*figures, mega(row["bytes"]), row["iou"])]
 
 
 def _titled(row: Row) -> str:
@@ -158,7 +158,7 @@ def _titled(row: Row) -> str:
 def _spread(row: Row, runtime: str) -> str:
     """The median (95th percentile) of a rung's time on a runtime."""
     p50, p95 = (row[f"{runtime}_p{percentile}_ms"] for percentile in (50, 95))
-    return f"{_three(float(p50))} ({_three(float(p95))})" if p50 and p95 else ""
+    return f"{three(float(p50))} ({three(float(p95))})" if p50 and p95 else ""
 
 
 def _training(row: Row) -> list[str]:
@@ -170,36 +170,39 @@ def _training(row: Row) -> list[str]:
 
 
 def _rate(time: float) -> str:
-    return _three(1000 / time)
+    return three(1000 / time)
 
 
 def _times(ratio: float | None) -> str:
-    return _three(ratio) if ratio else ""
+    return three(ratio) if ratio else ""
 
 
-def _three(number: float) -> str:
+def three(number: float) -> str:
     """Three digits at the least, at most two of them decimals: 1.45, 14.5, 145."""
     return f"{number:.{2 if number < 10 else 1 if number < 100 else 0}f}"
 
 
-def _percent(share: str) -> str:
+def percent(share: str) -> str:
+    """A share in per cent, one digit behind the point."""
     return f"{100 * float(share):.1f}" if share else ""
 
 
-def _mega(number: str, digits: int = 1) -> str:
+def mega(number: str, digits: int = 1) -> str:
+    """A count in millions."""
     return f"{int(number) / 1e6:.{digits}f}" if number else ""
 
 
-def _giga(number: str) -> str:
+def giga(number: str) -> str:
+    """A count in thousands of millions."""
     return f"{int(number) / 1e9:.2f}" if number else ""
 
 
 def _filled(head: list[str], lines: list[list[str]], words: int) -> str:
     """A table with a dash in each empty cell; a sentence where there are no lines."""
-    return _markdown(head, [[cell or NOTHING for cell in line] for line in lines], words) if lines else NOT_YET
+    return markdown(head, [[cell or NOTHING for cell in line] for line in lines], words) if lines else NOT_YET
 
 
-def _markdown(head: list[str], lines: list[list[str]], words: int) -> str:
+def markdown(head: list[str], lines: list[list[str]], words: int) -> str:
     """A table whose first columns are words, the others figures."""
     rule = ["---"] * words + ["---:"] * (len(head) - words)
     escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
