@@ -36,7 +36,7 @@ def networks(measured: list[Row]) -> str:
     for model in dict.fromkeys(row["model"] for row in measured):
         here = {name: newest_rows.get((model, name)) for name in SETS}
         one = next(row for row in here.values() if row)
-        sizes = [mega(one["parameters"], 2), giga(one["multiply_adds"]), mega(one["bytes"])]
+        sizes = [mega(one["parameters"], 2), _giga(one["multiply_adds"]), mega(one["bytes"])]
         scores = [row[f] if row else "" for row in here.values() for f in ("iou", "mean_iou", "boundary_f")]
         marked = [percent(row["falsely_marked"]) for row in here.values() if row and row["falsely_marked"]]
         lines.append([model, *sizes, *scores, (marked or [""])[0], *_training(one)])
@@ -92,7 +92,7 @@ def artefacts(measured: list[Row]) -> str:
     lines = []
     for row in newest(measured):
         words = [row[name] for name in ("rung", "model", "passes", "network", "precision", "sha256")]
-        lines.append([*words, mega(row["parameters"], 2), giga(row["multiply_adds"]), mega(row["bytes"])])
+        lines.append([*words, mega(row["parameters"], 2), _giga(row["multiply_adds"]), mega(row["bytes"])])
     return _filled(head, lines, words=6)
 
 
@@ -192,8 +192,7 @@ def mega(number: str, digits: int = 1) -> str:
     return f"{int(number) / 1e6:.{digits}f}" if number else ""
 
 
-def giga(number: str) -> str:
-    """A count in thousands of millions."""
+def _giga(number: str) -> str:
     return f"{int(number) / 1e9:.2f}" if number else ""
 
 
