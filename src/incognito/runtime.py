@@ -126,9 +126,7 @@ def require(name: str) -> None:
     if name not in RUNTIMES:
         raise UsageError(f"there is no runtime {name!r}; choose one of {', '.join(RUNTIMES)}")
     if not is_installed(name):
-        raise UsageError(
-            f"{name} was asked for; this installation has none. pip install {name}, or choose another"
-        )
+        raise UsageError(f"{name} was asked for; this installation has none. pip install {name}, or choose another")
 
 
 def open_runtime(card: Card, threads: int | None = None, name: str = OnnxRuntime.name) -> Runtime:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import onnx
@@ -32,8 +34,20 @@ def test_a_row_tells_model_set_figures_cost_and_training(evaluation):
         "fast", "people/portraits", "test", "2", "4",
     )  # fmt: skip
     assert float(row["iou"]) == pytest.approx(evaluation.mean("iou"), abs=1e-4)
+    assert float(row["iou_low"]) <= float(row["iou"]) <= float(row["iou_high"])
     assert row["bytes"] == str(zoo.find("fast").bytes)
     assert "trained on" in row["training"]
+
+
+def test_an_interval_is_of_the_pictures(evaluation):
+    """The same again, around the mean, as wide as two pictures differ; a single picture has none."""
+    scores = sorted(score.iou for _, score in evaluation.scored)
+    found = evaluation.interval("iou")
+    assert (found.low, found.high) == pytest.approx((scores[0], scores[1]))
+    assert (found, found.mean) == (evaluation.interval("iou"), pytest.approx(evaluation.mean("iou")))
+    single = dataclasses.replace(evaluation, scored=evaluation.scored[:1])
+    assert single.sure() == {}
+    assert summary_row(single)["iou_low"] == ""
 
 
 def test_the_very_file_that_was_named_is_measured(toy_model, toy_data, monkeypatch):

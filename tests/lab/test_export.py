@@ -50,6 +50,7 @@ def test_a_checkpoint_becomes_a_model_that_runs(tmp_path, toy_data, trained, por
     assert segmenter.card == card
     assert segmenter.raw(portrait).shape == (64, 64)
     assert card.measured["n"] == 2
+    assert card.measured["iou_low"] <= card.measured["iou"] <= card.measured["iou_high"]
     with pytest.raises(LabError, match="no photos in images"):
         export.export(trained, tmp_path / "other.onnx", toy_data, group="images")
     assert card.training_data == ["made (terms not recorded)"]
@@ -127,13 +128,15 @@ def test_a_group_without_pictures_is_refused(toy_data):
 
 
 def test_rows_are_only_ever_added(tmp_path):
-    """A second row goes beneath the first; a row with other columns is refused."""
+    """A second row goes beneath the first; a row with other columns is refused, one with more widens the file."""
     path = tmp_path / "rows.csv"
     rows.append(path, {"model": "a", "ms": "1"})
     rows.append(path, {"model": "b", "ms": "2"})
     assert path.read_text() == "model,ms\na,1\nb,2\n"
     with pytest.raises(LabError, match="other columns"):
         rows.append(path, {"model": "c"})
+    rows.append(path, {"model": "c", "low": "0", "ms": "3"})
+    assert path.read_text() == "model,low,ms\na,,1\nb,,2\nc,0,3\n"
 
 
 def test_a_bench_row_has_every_stage(monkeypatch):

@@ -143,6 +143,7 @@ def test_a_network_from_elsewhere_is_climbed_from(tmp_path, toy_data, lraspp, ru
             assert (card.sha256[:12], card.bytes) == (row["sha256"], int(row["bytes"]))
             assert Segmenter(path).raw(portrait).shape == card.size
             assert "found by trial" in card.lineage[0]
+            assert card.measured["iou_low"] <= card.measured["iou"] <= card.measured["iou_high"]
             assert row["iou"] and float(row["onnxruntime_p50_ms"]) > 0, title
             assert ("openvino" in installed()) == bool(row["openvino_p50_ms"])
     tuned = zoo.find(tmp_path / "out" / f"{rows['half of it, tuned']['model']}.onnx")

@@ -276,7 +276,7 @@ def report(
         Path | None,
         typer.Argument(
             metavar="[DOCUMENT]",
-            help="A Markdown file with marked blocks. Left out: README.md, all of docs, and the plot.",
+            help="A Markdown file with marked blocks. Left out: README.md, all of docs, models' pages and the plot.",
             show_default=False,
         ),
     ] = None,
@@ -326,6 +326,25 @@ def gallery(
 
     with progress.bar("hanging", "frames") as move:
         written = galleries.make(out, models, clip, move)
+    for path in written:
+        print(path)
+
+
+@app.command()
+def cards(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder to write into.")] = Path(
+        "docs/models"
+    ),
+    results: Annotated[Path, typer.Option(help="The folder of the measured rows.")] = Path("results"),
+) -> None:
+    """Write a page for each shipped model, and a picture of where it fails, from its card and from measured rows.
+
+    Example: incognito lab cards --out docs/models
+    """
+    with _needing_lab():
+        from incognito.lab import cards as model_cards
+
+        written = model_cards.write(out, results)
     for path in written:
         print(path)
 

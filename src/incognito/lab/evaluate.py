@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from incognito.errors import LabError
 from incognito.lab import metrics
 from incognito.lab.augment import resize
 from incognito.lab.data import Sample, read_manifest
+from incognito.lab.paired import Difference, bootstrap
 from incognito.lab.rows import Row
 from incognito.lab.source import commit
 from incognito.segment import Segmenter
@@ -42,6 +44,16 @@ class Evaluation:
     def mean(self, figure: str) -> float:
         """The mean of a figure over the pictures."""
         return float(np.mean([getattr(score, figure) for _, score in self.scored]))
+
+    def interval(self, figure: str) -> Difference:
+        """The mean of a figure with its 95 % interval, from resampling whole pictures."""
+        return bootstrap([np.array([getattr(score, figure)]) for _, score in self.scored])
+
+    def sure(self) -> dict[str, float]:
+        """The ends of the IoU's interval by name, iou_low and iou_high; nothing where there is a single picture."""
+        found = self.interval("iou")
+        ends = {"iou_low": found.low, "iou_high": found.high}
+        return {} if math.isnan(found.low) else {name: round(end, 4) for name, end in ends.items()}
 
     @property
     def falsely_marked(self) -> float | None:
@@ -88,7 +100,8 @@ def evaluate(
 def measure(card: zoo.Card, data: Path, group: str) -> dict[str, float]:
     """What a card says of its model's accuracy: figures on a group's test split, on ONNX Runtime."""
     found = evaluate(card.path, data, group=group)
-    return {name: round(found.mean(name), 4) for name in ("iou", "mean_iou", "boundary_f")} | {"n": len(found.scored)}
+    figures = {name: round(found.mean(name), 4) for name in ("iou", "mean_iou", "boundary_f")}
+    return figures | found.sure() | {"n": len(found.scored)}
 
 
 def picture_rows(evaluation: Evaluation) -> list[Row]:
@@ -106,7 +119,7 @@ def summary_row(evaluation: Evaluation) -> Row:
     from incognito.lab.cost import cost
 
     card = evaluation.card
-    spent = cost(card.path)
+    spent, ends = cost(card.path), evaluation.sure()
     return {
         "model": card.label,
         "sha256": card.sha256[:12],
@@ -115,6 +128,7 @@ def summary_row(evaluation: Evaluation) -> Row:
         "split": evaluation.split,
         "n": str(len(evaluation.scored)),
         **evaluation.figures(),
+        **{name: f"{ends[name]:.4f}" if ends else "" for name in ("iou_low", "iou_high")},
         "n_empty": str(len(evaluation.marked)),
         "parameters": str(spent.parameters),
         "multiply_adds": str(spent.multiply_adds),

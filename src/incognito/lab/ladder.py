@@ -235,11 +235,13 @@ class Climb:
             if key not in known:
                 self._tell(f"testing {artefact.title}")
                 found = evaluate(card.path, self._data, "test", group, self._move, runs_on)
-                known[key] = {"set": group, "n": str(len(found.scored)), **found.figures()}
+                ends = {name: str(end) for name, end in found.sure().items()}
+                known[key] = {"set": group, "n": str(len(found.scored)), **found.figures(), **ends}
                 self._workshop.remember(TESTS, known)
             figures = known[key]
             artefact.row.update({name: figures[name] for name in tally.TESTED})
-            measured = {name: float(figures[name]) for name in ("n", "iou", "mean_iou", "boundary_f")}
+            named = ("n", "iou", "mean_iou", "boundary_f", "iou_low", "iou_high")
+            measured = {name: float(figures[name]) for name in named if name in figures}
             self._workshop.change(card, measured=measured)
 
     def _key(self, rung: Rung, parent: Artefact) -> str:

@@ -26,13 +26,17 @@ BLOCKS: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # what makes 
 
 
 def report_all(results: Path, root: Path) -> list[Path]:
-    """Rewrite every document with marked blocks and the plot; give what was written.
+    """Rewrite every document with marked blocks, the models' pages and the plot; give what was written.
 
     Raises LabError where there is no such document under the root.
     """
+    from incognito.lab import cards
+
     written = {path: report(results, path.read_text(encoding="utf-8")).encode() for path in documents(root)}
     if not written:
         raise LabError("there is no README.md with marked blocks here; go to the repository's root, or name a document")
+    if (root / cards.FOLDER).is_dir():
+        written |= {path: text.encode() for path, text in cards.pages(results, root / cards.FOLDER).items()}
     written[root / PLOT] = plot(results)
     for path, data in written.items():
         path.write_bytes(data)
