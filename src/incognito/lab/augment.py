@@ -99,9 +99,9 @@ def compress(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
 
 
-def degrade(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def degrade(picture: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:
     """Do to a picture what cameras and networks do: blur, noise and JPEG, each now and then."""
     for step, chance in ((soften, 0.2), (add_noise, 0.25), (compress, 0.25)):
-        if rng.random() < chance:
+        if rng.random() < chance * strength:
             picture = step(picture, rng)
     return picture

@@ -39,6 +39,8 @@ class Data:
     mashup: float
     empty: float
     groups: dict[str, float]
+    window: float = 0.3  # the smallest window that is cut out, of a picture's area: 1 shows it whole, as a user would
+    change: float = 1.0  # how much light and colour are changed, and how often a picture is turned or spoilt
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def make(kind: type[T], table: Any, where: str) -> T:
         raise LabError(f"{where} must be a table, not {table!r}")
     _check_keys(kind, table, where)
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        value = table[field.name]
+        value = table.get(field.name, field.default)
         if not fits(value, str(field.type)):
             raise LabError(f"{where} {field.name} must be a {field.type} without negative numbers, not {value!r}")
         if value not in CHOICES.get(field.name, (value,)):
@@ -176,8 +178,10 @@ def _check_sense(training: Training) -> None:
 
 
 def _check_keys(kind: type, table: dict[str, Any], where: str) -> None:
-    names = {field.name for field in dataclasses.fields(kind)}
-    for problem, keys in (("unknown", table.keys() - names), ("missing", names - table.keys())):
+    fields = dataclasses.fields(kind)
+    names = {field.name for field in fields}
+    needed = {field.name for field in fields if field.default is dataclasses.MISSING}
+    for problem, keys in (("unknown", table.keys() - names), ("missing", needed - table.keys())):
         if keys:
             known = ", ".join(sorted(names))
             raise LabError(f"{where} has {problem} keys: {', '.join(sorted(keys))}; known are {known}")

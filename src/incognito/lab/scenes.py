@@ -35,7 +35,7 @@ class Scenes:
         self._empty_odds = _odds([mixture.groups.get(s.group, 1.0) for s in self._empties])
         self._people_odds = _odds([1.0 if s.kind == "cutout" else 0.6 for s in self._people])
         self._kind_odds = _odds([mixture.photo, mixture.composite, mixture.mashup, mixture.empty])
-        self._size, self._seed, self._count = size, seed, count
+        self._size, self._seed, self._count, self._mixture = size, seed, count, mixture
 
     def _check(self, mixture: Data) -> None:
         """Refuse a mixture whose pictures the samples cannot make."""
@@ -62,19 +62,21 @@ class Scenes:
         rng = np.random.default_rng((self._seed, index))
         draw = (self._photo, self._composite, self._mashup, self._empty)[_pick(self._kind_odds, rng)]
         picture, alpha, valid = draw(rng)
-        if rng.random() < RELIT:
+        if rng.random() < RELIT * self._mixture.change:
             picture = augment.relight(picture, rng)
-        return augment.degrade(augment.recolour(picture, rng), rng), alpha, valid, edge_band(alpha, valid)
+        change = self._mixture.change
+        picture = augment.degrade(augment.recolour(picture, rng, change), rng, change)
+        return picture, alpha, valid, edge_band(alpha, valid)
 
     def _photo(self, rng: np.random.Generator) -> augment.Layers:
         layers = augment.flip(list(_load(self._photos[_pick(self._photo_odds, rng)])), rng)
-        if rng.random() < 0.3:
+        if rng.random() < 0.3 * self._mixture.change:
             layers = augment.rotate(layers, rng)
-        return augment.crop(layers, rng, self._size, smallest=0.3)
+        return augment.crop(layers, rng, self._size, self._mixture.window)
 
     def _empty(self, rng: np.random.Generator) -> augment.Layers:
         layers = augment.flip(list(_load(self._empties[_pick(self._empty_odds, rng)])), rng)
-        return augment.crop(layers, rng, self._size, smallest=0.3)
+        return augment.crop(layers, rng, self._size, self._mixture.window)
 
     def _composite(self, rng: np.random.Generator) -> augment.Layers:
         place, alpha, valid = self._empty(rng)
