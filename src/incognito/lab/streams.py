@@ -59,12 +59,12 @@ def measure(
     segmenters = [Segmenter(zoo.find(model).path, runtime=runtime) for model in models]
     total = len(models) * sum(map(len, found.values()))
     rows: list[Row] = []
-    done = 0
+    done, at = 0, {"commit": commit()}
     for segmenter in segmenters:
         about = _about(segmenter)
         for name, frames in found.items():
             for path, figures in watch(segmenter, frames).items():
-                rows.append(about | {"clip": name, "path": path} | figures.texts() | {"commit": commit()})
+                rows.append(about | {"clip": name, "path": path} | figures.texts() | at)
             done += len(frames)
             on_frame(done, total)
     return rows
