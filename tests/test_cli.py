@@ -15,7 +15,19 @@ from making import sound_of, times_of, write_film
 import incognito
 from incognito import demo, photo, video
 
-LAB = ["train", "average", "evaluate", "mashup", "manifest", "export", "bench", "report", "gallery"]
+LAB = [
+    "train",
+    "average",
+    "evaluate",
+    "mashup",
+    "clips",
+    "steadiness",
+    "manifest",
+    "export",
+    "bench",
+    "report",
+    "gallery",
+]
 COMMANDS = [[], ["remove"], ["matte"], ["models"], ["demo"], ["benchmark"], ["lab"], *(["lab", name] for name in LAB)]
 TIMES = [0, 33, 70, 100, 230, 280]
 

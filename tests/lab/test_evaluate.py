@@ -12,7 +12,7 @@ from making import add_variant
 
 from incognito import zoo
 from incognito.lab import compact, cost, rows, sheet
-from incognito.lab.evaluate import evaluate, picture_rows, summary_row
+from incognito.lab.evaluate import evaluate, picture_rows, slice_rows, summary_row
 from incognito.runtime import OnnxRuntime
 
 
@@ -48,6 +48,14 @@ def test_an_interval_is_of_the_pictures(evaluation):
     single = dataclasses.replace(evaluation, scored=evaluation.scored[:1])
     assert single.sure() == {}
     assert summary_row(single)["iou_low"] == ""
+
+
+def test_slices_are_means_of_their_own_pictures(evaluation):
+    """Toy people end above the lower edge; slices without pictures have no row."""
+    whole = {"n": "2", "iou": f"{evaluation.mean('iou'):.4f}", "boundary_f": f"{evaluation.mean('boundary_f'):.4f}"}
+    listed = {row.pop("slice"): row for row in slice_rows(evaluation)}
+    assert listed["full body"] == whole
+    assert "several people" not in listed
 
 
 def test_the_very_file_that_was_named_is_measured(toy_model, toy_data, monkeypatch):
@@ -140,8 +148,9 @@ def test_the_command_writes_rows_pictures_and_a_sheet(run, toy_data, tmp_path):
     """Everything that an evaluation can leave behind."""
     out, pictures, worst = (tmp_path / name for name in ("rows.csv", "pictures.csv", "worst.png"))
     options = ("-o", out, "--pictures", pictures, "--worst", worst)
-    code, stdout, _ = run("lab", "evaluate", "fast", "--data", toy_data, *options)
+    code, stdout, _ = run("lab", "evaluate", "fast", "--data", toy_data, "--slices", *options)
     assert code == 0
+    assert "\nslice " in stdout
     assert "false person in empty" in stdout
     assert len(rows.read(out)) == 1
     assert len(rows.read(pictures)) == 2

@@ -128,15 +128,15 @@ def test_a_group_without_pictures_is_refused(toy_data):
 
 
 def test_rows_are_only_ever_added(tmp_path):
-    """A second row goes beneath the first; a row with other columns is refused, one with more widens the file."""
+    """A second row goes beneath the first; new columns are empty in older rows; a row that lacks one is refused."""
     path = tmp_path / "rows.csv"
     rows.append(path, {"model": "a", "ms": "1"})
     rows.append(path, {"model": "b", "ms": "2"})
     assert path.read_text() == "model,ms\na,1\nb,2\n"
     with pytest.raises(LabError, match="other columns"):
         rows.append(path, {"model": "c"})
-    rows.append(path, {"model": "c", "low": "0", "ms": "3"})
-    assert path.read_text() == "model,low,ms\na,,1\nb,,2\nc,0,3\n"
+    rows.append(path, {"model": "c", "iou": "0.9", "ms": "3"})
+    assert path.read_text() == "model,iou,ms\na,,1\nb,,2\nc,0.9,3\n"
 
 
 def test_a_bench_row_has_every_stage(monkeypatch):

@@ -164,6 +164,40 @@ def test_what_was_not_climbed_yet_says_so(tmp_path, name):
     assert report.report(tmp_path, document) == document.replace("\n", f"\n{tables.NOT_YET}\n")
 
 
+def watched(path: str, clip: str, iou: str, lag: str) -> dict[str, str]:
+    """A made-up row of a clip."""
+    figures = {"dtssd": "0.05", "still_change": "0.01", "boundary_f": iou, "marked": "" if iou else "0.25"}
+    return {"model": "fast", "path": path, "clip": clip, "iou": iou, "lag": lag} | figures
+
+
+def test_steadiness_is_a_mean_of_natural_and_of_made_clips():
+    """For each model and path, of the newest rows, over those that have a figure."""
+    table = tables.steadiness(
+        [
+            watched("network", "clips/swing", "0.1", "3"),
+            watched("network", "clips/swing", "0.8", "0"),
+            watched("network", "clips/bear", "", ""),
+            watched("network", "clips/made-00", "0.9", "1"),
+            watched("live", "clips/made-00", "0.8", "1"),
+            watched("live", "clips/made-01", "0.9", "2"),
+        ]
+    )
+    assert table.splitlines()[2:] == [
+        "| fast | network | 2 | 0.8000 | 0.8000 | 0.0500 | 0.0100 | 0.00 | 25.0 "
+        "| 1 | 0.9000 | 0.9000 | 0.0500 | 0.0100 | 1.00 | — |",
+        "| fast | live | — | — | — | — | — | — | — | 2 | 0.8500 | 0.8500 | 0.0500 | 0.0100 | 1.50 | — |",
+    ]
+
+
+@pytest.mark.parametrize("rows_there", ["", "model,path,clip,iou\n"], ids=["no file", "no rows"])
+def test_where_no_clip_was_watched_the_table_says_so(tmp_path, rows_there):
+    """Without the file, and with one that has a head alone."""
+    if rows_there:
+        (tmp_path / "clips.csv").write_text(rows_there, encoding="utf-8")
+    document = "<!-- steadiness -->\n<!-- /steadiness -->"
+    assert report.report(tmp_path, document) == document.replace("\n", f"\n{tables.NOT_YET}\n")
+
+
 def test_the_plot_is_the_same_for_the_same_rows():
     """Byte for byte, well-formed, and with a mark for each time of a rung that has a test IoU."""
     drawn = plot.draw(CLIMB)

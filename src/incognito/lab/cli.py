@@ -78,6 +78,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="A CSV that a row of results is added to.")] = None,
     pictures: Annotated[Path | None, typer.Option(help="A CSV to write: each picture's figures, worst first.")] = None,
     worst: Annotated[Path | None, typer.Option(help="An image to write: the 24 worst pictures, overlaid.")] = None,
+    slices: Annotated[bool, typer.Option("--slices", help="Also by kind of picture: portrait, dark, ...")] = False,
 ) -> None:
     """Measure a model's own output on labelled pictures: means over the pictures, at each mask's size.
 
@@ -94,7 +95,9 @@ def evaluate(
         result = evaluation.evaluate(model, data, split, group, move)
     print(f"model {result.card.label}, {group}, split {split}, n {len(result.scored)}")
     for name, value in result.figures().items():
-        print(f"{evaluation.TITLES[name]:<24}{value or 'no empty pictures'}")
+        print(f"{evaluation.TITLES[name]:<30}{value or 'no empty pictures'}")
+    if slices:
+        print(rows.text(evaluation.slice_rows(result)))
     if pictures:
         rows.keep(pictures, evaluation.picture_rows(result))
     if worst:
@@ -125,6 +128,52 @@ def mashup(
     with progress.bar("mashing up", "pictures") as move:
         mashing.write(data, out, seed, counts, (size, size), move)
     print(out / mashing.SHEET)
+
+
+@app.command()
+def clips(
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="A folder to make.")],
+    count: Annotated[int, typer.Option("--clips", help="How many.", min=1)] = 12,
+    frames: Annotated[int, typer.Option(help="Frames of each, 30 a second.", min=12)] = 90,
+    seed: Annotated[int, typer.Option(help="Another seed, other clips.")] = 1,
+    split: Annotated[str, typer.Option(help="Whose people and rooms: train or val.")] = "val",
+    size: Annotated[str, typer.Option(metavar="WxH", help="The frames' width and height.")] = "640x360",
+) -> None:
+    """Make clips like a webcam's, with exact alpha: cut-out people move over rooms; frames, masks and a manifest.
+
+    Example: incognito lab clips --data DATA --out runs/clips
+    """
+    from incognito import progress
+    from incognito.lab import clips as clip_making
+
+    with progress.bar("filming", "frames") as move:
+        clip_making.write(data, out, count, frames, seed, split, _size(size), move)
+    print(out / clip_making.FOLDER)
+
+
+@app.command()
+def steadiness(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Shipped models' names, or .onnx with their cards.")
+    ],
+    data: Data,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="A CSV that rows of results are added to.")] = None,
+) -> None:
+    """Measure models on clips with masks: each frame by itself, and live, with the stream's memory and upsampling.
+
+    Example: incognito lab steadiness fast --data runs/clips -o results/clips.csv
+    """
+    from incognito import progress
+    from incognito.lab import rows, streams
+
+    _check_outputs(out)
+    with progress.bar("watching", "frames") as move:
+        found = streams.measure(models, data, move)
+    print(rows.text([{name: row[name] for name in row if name not in streams.UNSAID} for row in found]))
+    if out:
+        for row in found:
+            rows.append(out, row)
 
 
 @app.command()
@@ -347,6 +396,14 @@ def cards(
         written = model_cards.write(out, results)
     for path in written:
         print(path)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Height and width of a size that was written as WIDTHxHEIGHT."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 32):
+        raise LabError(f"--size {text} is no frame's size; write WIDTHxHEIGHT, such as 640x360, each 32 or more")
+    return int(height), int(width)
 
 
 def _check_outputs(*paths: Path | None) -> None:

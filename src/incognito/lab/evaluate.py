@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +16,19 @@ from incognito.lab.augment import resize
 from incognito.lab.data import Sample, read_manifest
 from incognito.lab.paired import Difference, bootstrap
 from incognito.lab.rows import Row
+from incognito.lab.slices import NAMES, slices
 from incognito.lab.source import commit
 from incognito.segment import Segmenter
 
-FIGURES = ("iou", "mean_iou", "f_score", "boundary_f", "mad")
+FIGURES = ("iou", "mean_iou", "f_score", "boundary_f", "mad", "boundary_f_full", "gradient")
 TITLES = {
     "iou": "person IoU",
     "mean_iou": "mean IoU",
     "f_score": "F-score",
     "boundary_f": "boundary F, 2 px at 256",
     "mad": "MAD",
+    "boundary_f_full": "boundary F, 2 px at full size",
+    "gradient": "gradient error, x 1000",
     "falsely_marked": "false person in empty",
 }
 Scored = list[tuple[Sample, metrics.Score]]
@@ -40,6 +43,7 @@ class Evaluation:
     split: str
     scored: Scored
     marked: list[float]  # the share of each empty picture's pixels that is over one half
+    slices: list[frozenset[str]]  # of each scored picture
 
     def mean(self, figure: str) -> float:
         """The mean of a figure over the pictures."""
@@ -54,6 +58,11 @@ class Evaluation:
         found = self.interval("iou")
         ends = {"iou_low": found.low, "iou_high": found.high}
         return {} if math.isnan(found.low) else {name: round(end, 4) for name, end in ends.items()}
+
+    def of_slice(self, name: str) -> Evaluation:
+        """The same of the pictures of one slice only; there may be none."""
+        kept = [k for k, names in enumerate(self.slices) if name in names]
+        return replace(self, scored=[self.scored[k] for k in kept], slices=[self.slices[k] for k in kept])
 
     @property
     def falsely_marked(self) -> float | None:
@@ -86,6 +95,7 @@ def evaluate(
     segmenter = Segmenter(zoo.find(model).path, runtime=runtime)
     scored: Scored = []
     marked: list[float] = []
+    kinds: list[frozenset[str]] = []
     for done, sample in enumerate([*photos, *empties], 1):
         picture, mask, valid = sample.load()
         alpha = segmenter.raw(picture)
@@ -93,8 +103,9 @@ def evaluate(
             marked.append(float(np.mean(alpha > 0.5)))
         else:
             scored.append((sample, metrics.score(resize(alpha, mask.shape), mask, valid)))
+            kinds.append(slices(picture, mask))
         on_picture(done, len(photos) + len(empties))
-    return Evaluation(segmenter.card, group, split, scored, marked)
+    return Evaluation(segmenter.card, group, split, scored, marked, kinds)
 
 
 def measure(card: zoo.Card, data: Path, group: str) -> dict[str, float]:
@@ -111,6 +122,16 @@ def picture_rows(evaluation: Evaluation) -> list[Row]:
         {"image": sample.image.name, "split": sample.split, "group": sample.group}
         | {name: f"{getattr(score, name):.4f}" for name in FIGURES}
         for sample, score in worst_first
+    ]
+
+
+def slice_rows(evaluation: Evaluation) -> list[Row]:
+    """A row for each slice that has pictures: its name, their number, the means of IoU and boundary F."""
+    parts = {name: evaluation.of_slice(name) for name in NAMES}
+    return [
+        {"slice": name, "n": str(len(part.scored))} | {f: f"{part.mean(f):.4f}" for f in ("iou", "boundary_f")}
+        for name, part in parts.items()
+        if part.scored
     ]
 
 

@@ -10,10 +10,12 @@ from incognito.lab import rows, standings, tables
 from incognito.lab.rows import Row
 
 PLOT = Path("docs/images/ladder.svg")
+UNMEASURED = ("ladder", "clips", *standings.FILES)  # files of rows that need not be there yet
 
 BLOCKS: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {  # what makes each, of which files of rows
     "stages": (tables.stages, ("stages",)),
     "networks": (tables.networks, ("networks",)),
+    "steadiness": (tables.steadiness, ("clips",)),
     "seed": (tables.seed, ("seed",)),
     "ladder": (tables.ladder, ("seed", "ladder")),
     "summary": (tables.summary, ("ladder",)),
@@ -83,10 +85,10 @@ def _marked(document: str) -> list[str]:
 
 
 def _rows(results: Path, name: str) -> list[Row]:
-    """Read a file of rows; a ladder that nobody climbed yet has none, nor has a comparison that nobody made."""
+    """Read a file of rows; what nobody climbed, watched or compared yet has none."""
     path = results / f"{name}.csv"
     if not path.is_file():
-        if name in ("ladder", *standings.FILES):
+        if name in UNMEASURED:
             return []
         raise LabError(f"{path} does not exist; measure it with incognito lab bench or lab evaluate")
     return rows.read(path)

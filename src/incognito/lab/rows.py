@@ -40,6 +40,14 @@ def keep(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
         _write(part, rows, "w")
 
 
+def text(rows: Sequence[Row]) -> str:
+    """A table for a terminal: a line of titles, then the rows, in columns as wide as they need."""
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)] if rows else []
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = (zip(line, widths, strict=True) for line in lines)
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in line).rstrip() for line in padded)
+
+
 def _write(path: Path, rows: Sequence[Mapping[str, object]], mode: str) -> None:
     with path.open(mode, newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")

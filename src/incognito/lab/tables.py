@@ -7,6 +7,7 @@ import re
 from incognito.errors import LabError
 from incognito.lab.bench import STAGES
 from incognito.lab.climb import CLIMBED, LEFT, RUNTIMES, faster_than_start, milliseconds, newest
+from incognito.lab.clips import MADE
 from incognito.lab.rows import Row
 
 SETS = {"people/mashup": "mash-up", "people/portraits": "EG1800"}
@@ -41,6 +42,24 @@ def networks(measured: list[Row]) -> str:
         marked = [percent(row["falsely_marked"]) for row in here.values() if row and row["falsely_marked"]]
         lines.append([model, *sizes, *scores, (marked or [""])[0], *_training(one)])
     return markdown(head, lines, words=1)
+
+
+def steadiness(measured: list[Row]) -> str:
+    """The newest rows of each model, path and clip, averaged over natural clips and over made ones."""
+    newest_rows = {(row["model"], row["path"], row["clip"]): row for row in measured}
+    kinds = {"natural": False, "made": True}
+    columns = [("IoU", "iou"), ("boundary F", "boundary_f"), ("dtSSD", "dtssd"), ("still change", "still_change")]
+    columns += [("lag, frames", "lag"), ("false person, %", "marked")]
+    head = ["model", "path", *(f"{kind}: {title}" for kind in kinds for title in ("clips", *dict(columns)))]
+    lines = []
+    for key in dict.fromkeys((model, path) for model, path, _ in newest_rows):
+        of_path = [row for row in newest_rows.values() if (row["model"], row["path"]) == key]
+        cells = []
+        for is_made in kinds.values():
+            of_kind = [row for row in of_path if (f"/{MADE}" in row["clip"]) == is_made]
+            cells += [str(len(of_kind) or ""), *(_mean_cell(of_kind, figure) for _, figure in columns)]
+        lines.append([*key, *cells])
+    return _filled(head, lines, words=2)
 
 
 def seed(printed: list[Row]) -> str:
@@ -139,6 +158,15 @@ def _check(theirs: dict[str, Row], climb: list[Row]) -> None:
                 f"seed.csv compares {row['step']!r} with {name!r}, which ladder.csv has not; "
                 f"write one of these into its column ours: {', '.join(titles)}"
             )
+
+
+def _mean_cell(measured: list[Row], figure: str) -> str:
+    """The mean of a figure over the rows that have it: shares of marked pixels in per cent, a lag in two digits."""
+    values = [float(row[figure]) for row in measured if row[figure]]
+    if not values:
+        return ""
+    mean = sum(values) / len(values)
+    return {"marked": percent(str(mean)), "lag": f"{mean:.2f}"}.get(figure, f"{mean:.4f}")
 
 
 def _seed_figures(row: Row) -> list[str]:
