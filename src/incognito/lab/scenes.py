@@ -16,8 +16,10 @@ from incognito.lab import augment, mashup, paste
 from incognito.lab.data import Sample
 from incognito.lab.recipe import Data
 
+HALF_TALL, WHOLE_TALL = (0.6, 1.3), (0.3, 1.1)  # how tall pasted people are, as shares of the picture's height
 POSTER, HELD, RELIT = 0.08, 0.15, 0.25  # how often: a picture of a person on a wall, a thing before one, other light
-FEATHERED = frozenset({"people/portraits", "people/heads", "people/rendered"})  # photos whose masks cut cleanly
+WHOLE = "people/street"  # whole bodies, from head to foot
+FEATHERED = frozenset({"people/portraits", "people/heads", "people/rendered", WHOLE})  # photos whose masks cut cleanly
 
 
 class Scenes:
@@ -127,17 +129,19 @@ class Scenes:
         return [picture, alpha, np.full(self._size, 255, np.uint8)]
 
     def _person(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Pick a person and set them into an empty canvas of the network's size, cut off by its lower edge."""
+        """Pick a person and set them into an empty canvas of the network's size: cut off below, or whole and far."""
         sample = self._people[_pick(self._people_odds, rng)]
         picture, matte, _ = augment.flip(list(_load(sample)), rng)
         if sample.kind == "photo":
             matte = paste.feather(matte)
         height, width = self._size
         aspect = math.exp(rng.uniform(math.log(0.6), math.log(1.9)))
-        scale_y = height * rng.uniform(0.6, 1.3) / matte.shape[0]
+        whole = sample.group == WHOLE
+        scale_y = height * rng.uniform(*(WHOLE_TALL if whole else HALF_TALL)) / matte.shape[0]
         scale_x = scale_y * (width / height) / aspect
         left = width * rng.uniform(-0.15, 1.15) - scale_x * matte.shape[1] / 2
-        top = height - scale_y * matte.shape[0] * rng.uniform(0.75, 1.0)
+        lift = height * rng.uniform(-0.05, 0.35) if whole else 0.0
+        top = height - lift - scale_y * matte.shape[0] * (1.0 if whole else rng.uniform(0.75, 1.0))
         place = np.array([[scale_x, 0, left], [0, scale_y, top]], np.float32)
         lean = math.tan(math.radians(rng.uniform(-8, 8)))
         place[0, 1], place[0, 2] = -lean * scale_x, place[0, 2] + lean * scale_x * matte.shape[0] / 2
