@@ -6,6 +6,8 @@ IncognitoError            the base; the command line prints its message and exit
 │   ├── UnknownBackgroundError  a background that is neither a keyword, a colour nor a file
 │   └── OutputError             an output that exists, cannot be written or cannot hold the result
 ├── InputError            a picture or video that cannot be read (exit code 1)
+│   └── CameraError             a camera, file or stream that gives no frames, or not any more
+├── SinkError             a window, virtual camera or page that cannot be opened or written to (exit code 1)
 ├── ModelError            a model, card or checksum that cannot be trusted (exit code 1)
 └── LabError              a recipe, data set or checkpoint that cannot be used (exit code 1)
 """
@@ -37,6 +39,14 @@ class OutputError(UsageError):
 
 class InputError(IncognitoError):
     """A picture or video that cannot be read."""
+
+
+class CameraError(InputError):
+    """A camera, file or stream that gives no frames, or not any more."""
+
+
+class SinkError(IncognitoError):
+    """A window, virtual camera, page or file that cannot be opened or written to."""
 
 
 class ModelError(IncognitoError):
