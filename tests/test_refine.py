@@ -13,23 +13,43 @@ def circle(size: int, radius: float, softness: float = 1.0) -> np.ndarray:
     return np.clip((radius - np.hypot(rows, columns)) / softness + 0.5, 0, 1).astype(np.float32)
 
 
-def test_upsampling_follows_the_frames_edges():
+def by_grey(alpha: np.ndarray, small: np.ndarray, frame: Frame) -> np.ndarray:
+    return refine.upsample(alpha, refine.guide_of(small, alpha.shape), frame)
+
+
+both_ways = pytest.mark.parametrize("upsample", [by_grey, refine.upsample_still])
+
+
+@both_ways
+def test_upsampling_follows_the_frames_edges(upsample):
     """A coarse matte of a bright disc is sharper after guided upsampling than after interpolation."""
     truth = circle(512, 150)
     frame = Frame.of(np.repeat((40 + 170 * truth[..., None]).astype(np.uint8), 3, axis=2))
     alpha = cv2.resize(truth, (64, 64), interpolation=cv2.INTER_AREA)
     small = cv2.resize(frame.pixels, (64, 64), interpolation=cv2.INTER_AREA)
-    guided = refine.upsample(alpha, refine.guide_of(small, alpha.shape), frame)
+    guided = upsample(alpha, small, frame)
     plain = cv2.resize(alpha, (512, 512))
     assert np.abs(guided - truth).mean() < 0.4 * np.abs(plain - truth).mean()
 
 
+def test_a_still_follows_edges_that_grey_does_not_show():
+    """A red disc on a green of the same grey is an edge for stills alone."""
+    truth = circle(512, 150)
+    red, green = np.float32([200, 50, 60]), np.float32([30, 137, 60])
+    frame = Frame.of((red * truth[..., None] + green * (1 - truth[..., None])).round().astype(np.uint8))
+    alpha = cv2.resize(truth, (64, 64), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(frame.pixels, (64, 64), interpolation=cv2.INTER_AREA)
+    off_still, off_grey = (np.abs(way(alpha, small, frame) - truth).mean() for way in (refine.upsample_still, by_grey))
+    assert off_still < 0.4 * off_grey
+
+
+@both_ways
 @pytest.mark.parametrize("level", [0.0, 1.0])
-def test_nothing_and_all_stay_so_over_any_texture(portrait, level):
+def test_nothing_and_all_stay_so_over_any_texture(portrait, upsample, level):
     """A flat matte stays flat: no pattern of the frame leaks into it."""
     alpha = np.full((64, 64), level, np.float32)
     small = cv2.resize(portrait, (64, 64), interpolation=cv2.INTER_AREA)
-    full = refine.upsample(alpha, refine.guide_of(small, alpha.shape), Frame.of(portrait))
+    full = upsample(alpha, small, Frame.of(portrait))
     assert np.abs(full - level).max() < 1e-4
 
 

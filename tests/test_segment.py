@@ -79,15 +79,19 @@ def run_stream(segmenter, frames):
     return alphas
 
 
+def alone(segmenter, frame) -> np.ndarray:
+    return segmenter.step(frame, None)[0].alpha
+
+
 def test_a_stream_begins_like_a_photo(segmenter, portrait):
-    """The first frame of a stream has the matte that the frame alone would have."""
-    assert np.array_equal(segmenter.step(portrait, None)[0].alpha, segmenter(portrait).alpha)
+    """The first frame of a stream has nearly the matte of a still, whose edges follow all colours."""
+    assert 0 < np.abs(alone(segmenter, portrait) - segmenter(portrait).alpha).mean() < 0.01
 
 
 def test_a_frame_of_another_size_begins_the_stream_anew(segmenter, portrait):
     """Nothing is remembered across a change of size."""
     _, state = segmenter.step(portrait[:256], None)
-    assert np.array_equal(segmenter.step(portrait, state)[0].alpha, segmenter(portrait).alpha)
+    assert np.array_equal(segmenter.step(portrait, state)[0].alpha, alone(segmenter, portrait))
 
 
 def test_a_noisy_still_is_steadier_than_its_frames(segmenter, portrait):
@@ -96,7 +100,7 @@ def test_a_noisy_still_is_steadier_than_its_frames(segmenter, portrait):
     still = resize(portrait, (256, 256)).astype(np.int16)
     frames = [np.clip(still + rng.normal(0, 5, still.shape), 0, 255).astype(np.uint8) for _ in range(8)]
     stream = np.diff(run_stream(segmenter, frames)[2:], axis=0)
-    single = np.diff([segmenter(frame).alpha for frame in frames[2:]], axis=0)
+    single = np.diff([alone(segmenter, frame) for frame in frames[2:]], axis=0)
     assert np.abs(stream).mean() < 0.6 * np.abs(single).mean()
 
 
@@ -105,7 +109,7 @@ def test_a_cut_leaves_nothing_behind(segmenter, portrait):
     empty = np.full_like(portrait, 90)
     _, state = segmenter.step(portrait, None)
     after = segmenter.step(empty, state)[0].alpha
-    assert np.abs(after - segmenter(empty).alpha).max() < 0.05
+    assert np.abs(after - alone(segmenter, empty)).max() < 0.05
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])

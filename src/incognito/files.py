@@ -56,20 +56,20 @@ def matte(
     _run(source, target, Matting(segmenter), False, on_frame)
 
 
-def _run(source: str, target: str, transform: video.Transform, alpha: bool, on_frame: video.OnFrame) -> None:
-    """Take a photo, which is a film of one frame, or a film through `transform`."""
+def _run(source: str, target: str, work: Removal | Matting, alpha: bool, on_frame: video.OnFrame) -> None:
+    """Take a photo or a film through its work."""
     path = Path(source)
     if source == PIPE or photo.is_photo(path):
         format = "PNG" if target == PIPE else photo.format_of(Path(target))
         data = sys.stdin.buffer.read() if source == PIPE else path.read_bytes()
         frame = photo.read(data, "standard input" if source == PIPE else source)
-        _write_photo(photo.encode(transform(frame, 0.0), format), target)
+        _write_photo(photo.encode(work.still(frame), format), target)
         return
     if target == PIPE:
         raise OutputError(f"{source} is a video, which cannot be piped; name a file to write")
     container = video.container_of(Path(target))
     with output.beside(Path(target)) as part:
-        video.convert(path, part, container, transform, alpha, on_frame=on_frame)
+        video.convert(path, part, container, work, alpha, on_frame=on_frame)
 
 
 def _write_photo(data: bytes, target: str) -> None:

@@ -1,4 +1,4 @@
-"""The way of a frame, whole: segment, refine, composite, one stream at a time."""
+"""The way of a frame, whole: segment, refine, composite; one stream at a time, or a still."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ class Removal:
         with self._stopwatch.stage("composite"):
             return compose(frame, matte, self._background, seconds)
 
+    def still(self, frame: Frame) -> Picture:
+        """Take a photo to uint8 RGB or RGBA."""
+        return compose(frame, self._segmenter(frame), self._background)
+
 
 class Matting:
     """Frames of one stream in, their mattes out: uint8 grey (H, W)."""
@@ -37,3 +41,7 @@ class Matting:
         """Take a stream's next frame to its matte."""
         matte, self._state = self._segmenter.step(frame, self._state)
         return visible(frame, matte).levels
+
+    def still(self, frame: Frame) -> np.ndarray:
+        """Take a photo to its matte."""
+        return visible(frame, self._segmenter(frame)).levels

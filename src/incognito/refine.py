@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +15,10 @@ EPSILON = 1e-3  # contrast, squared, below which the guide is taken for flat
 # A network's alpha is a belief: below and above these it is sure, and a room must not shimmer through. Mean error on
 # validation portraits and heads: 0.032, and 0.040 with 0.04 and 0.96.
 FLOOR, CEILING = 0.2, 0.8
+
+# By all colours a wider window pays: over grey's, windows of 3, 4, 6 and 10 pixels brought 0.001, 0.002, 0.003, 0.002 of
+# IoU on 160 validation photos, and 0.004, 0.009, 0.012 and 0.007 of boundary F.
+STILL_RADIUS, STILL_EPSILON = 6, 1e-4
 
 SIDE = 4  # of the squares of pixels for which the colours beside an edge are estimated
 
@@ -56,12 +61,29 @@ def upsample(alpha: Plane, guide: Plane, frame: Frame) -> Plane:
     interpolated at the frame's.
     """
     slope, offset = _guided(alpha, guide)
+    return _on_line([slope], offset, [cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY)])
+
+
+def upsample_still(alpha: Plane, small: Picture, frame: Frame) -> Plane:
+    """Bring a still's alpha (h, w) to its size as `upsample` does, but along the edges of all its colours.
+
+    `small` is the network's input, uint8 RGB. It costs about four times as much, so films have grey (He et al. 2013).
+    """
+    if small.shape[:2] != alpha.shape:
+        small = cv2.resize(small, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    colours = [plane.astype(np.float32) * np.float32(1 / 255) for plane in cv2.split(small)]
+    slopes, offset = _guided_by_colours(alpha, colours)
+    return _on_line(slopes, offset, cv2.split(frame.pixels))
+
+
+def _on_line(slopes: Sequence[Plane], offset: Plane, guides: Sequence[np.ndarray]) -> Plane:
+    """The sum of slopes x guides + offset, at the size of the guides, uint8 (H, W), from FLOOR to CEILING."""
     stretch = np.float32(1 / (CEILING - FLOOR))
-    height, width = frame.size
-    a = cv2.resize(slope * (stretch / np.float32(255)), (width, height), interpolation=cv2.INTER_LINEAR)
-    b = cv2.resize((offset - np.float32(FLOOR)) * stretch, (width, height), interpolation=cv2.INTER_LINEAR)
-    grey = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY)
-    full = cv2.add(cv2.multiply(a, grey, dtype=cv2.CV_32F), b)
+    size = guides[0].shape[::-1]
+    full = cv2.resize((offset - np.float32(FLOOR)) * stretch, size, interpolation=cv2.INTER_LINEAR)
+    for slope, guide in zip(slopes, guides, strict=True):
+        a = cv2.resize(slope * (stretch / np.float32(255)), size, interpolation=cv2.INTER_LINEAR)
+        full = cv2.add(full, cv2.multiply(a, guide, dtype=cv2.CV_32F), dst=full)
     return np.clip(full, 0, 1, out=full)
 
 
@@ -73,6 +95,36 @@ def _guided(alpha: Plane, guide: Plane) -> tuple[Plane, Plane]:
     variance = cv2.blur(guide * guide, window) - mean_guide * mean_guide
     slope = covariance / (variance + np.float32(EPSILON))
     return cv2.blur(slope, window), cv2.blur(mean_alpha - slope * mean_guide, window)
+
+
+def _guided_by_colours(alpha: Plane, colours: Sequence[Plane]) -> tuple[list[Plane], Plane]:
+    """The plane alpha = a x colours + b around each pixel, averaged over the windows that hold it."""
+
+    def mean(plane: Plane) -> Plane:
+        return cv2.blur(plane, (2 * STILL_RADIUS + 1,) * 2)
+
+    centres, level = [mean(colour) for colour in colours], mean(alpha)
+    pulls = [mean(colour * alpha) - centre * level for colour, centre in zip(colours, centres, strict=True)]
+    spreads = {
+        (i, j): mean(colours[i] * colours[j]) - centres[i] * centres[j] + np.float32(STILL_EPSILON if i == j else 0)
+        for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+    }
+    slopes = _solve(spreads, pulls)
+    offset = level - sum(slope * centre for slope, centre in zip(slopes, centres, strict=True))
+    return [mean(slope) for slope in slopes], mean(offset)
+
+
+def _solve(matrix: dict[tuple[int, int], Plane], right: list[Plane]) -> list[Plane]:
+    """Solve a symmetric 3x3 system for each pixel by its adjugate, from the planes of its upper triangle."""
+    a, b, c, d, e, f = (matrix[place] for place in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)))
+    first, second, third = d * f - e * e, c * e - b * f, b * e - c * d
+    over = 1 / (a * first + b * second + c * third)
+    x, y, z = right
+    return [
+        (first * x + second * y + third * z) * over,
+        (second * x + (a * f - c * c) * y + (b * c - a * e) * z) * over,
+        (third * x + (b * c - a * e) * y + (a * d - b * b) * z) * over,
+    ]
 
 
 def decontaminate(frame: Frame, alpha: Plane) -> Picture:

@@ -41,8 +41,10 @@ class Segmenter:
         self.card, self.runtime_name = self._network.card, self._network.runtime_name
 
     def __call__(self, frame: Any) -> Matte:
-        """Find the matte of a frame, uint8 RGB (H, W, 3), at the frame's size; grey and RGBA are taken too."""
-        return self.step(frame, None)[0]
+        """Find the matte of a still, uint8 RGB (H, W, 3), at its size; grey and RGBA are taken too."""
+        frame = Frame.of(frame)
+        small = self._shrink(frame)
+        return Matte(refine.upsample_still(self._network(small), small, frame))
 
     def step(
         self, frame: Any, state: StreamState | None, stopwatch: Stopwatch | None = None

@@ -162,7 +162,7 @@ def test_every_picture_counts_once_in_its_set(found):
 def test_frames_are_resampled_in_blocks_of_their_clip(toy_data, clips):
     """Twenty frames of one clip are a block of 15 and one of 5; photos stand alone."""
     shown = exhibits.read(toy_data, clips)
-    fared = [exhibits.score(np.zeros((4, 4), np.float32), *each.sample.load()[1:]) for each in shown]
+    fared = [exhibits.score(*[np.zeros((4, 4), np.float32)] * 2, *each.sample.load()[1:]) for each in shown]
     blocks = {each.name: [len(block) for block in each.blocks] for each in exhibits.sets(shown, fared)}
     assert (blocks["made"], blocks["made/disc"], blocks["people/scenes"]) == ([15, 5], [15, 5], [1, 1, 1, 1])
 
@@ -241,8 +241,8 @@ def test_rows_are_added_and_the_last_run_is_shown(found, tmp_path):
     text = standings.compare(*tables)
     accuracy, pairs, speed, conditions = text.split("\n\n")
     assert accuracy.splitlines()[0] == (
-        "| network | variant | size | MB | EG1800 IoU | scenes IoU | made clips IoU | empty places, % marked "
-        "| pictures over 1 %, % | made/nobody, % marked | pictures over 1 %, % |"
+        "| network | variant | size | MB | EG1800 IoU | as a photo | scenes IoU | as a photo | made clips IoU | as a photo "
+        "| empty places, % marked | pictures over 1 %, % | made/nobody, % marked | pictures over 1 %, % |"
     )
     assert [line.split(" | ")[0] for line in accuracy.splitlines()[2:]] == ["| fast.int8", "| constant"]
     assert " to +" in pairs.splitlines()[2]

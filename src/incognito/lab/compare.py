@@ -92,8 +92,8 @@ def show(
         for exhibit in shown:
             picture, mask, valid = exhibit.sample.load()
             for (_, child), fared in zip(opened, scores, strict=True):
-                _, alpha = child.ask("matte", picture)
-                fared.append(exhibits.score(np.asarray(alpha), mask, valid))
+                alpha, photo = (np.asarray(child.ask(what, picture)[1]) for what in ("matte", "photo"))
+                fared.append(exhibits.score(alpha, photo, mask, valid))
             on_picture()
     return [told for told, _ in opened], scores
 

@@ -16,7 +16,8 @@ from incognito.lab.data import Sample, read_manifest
 PORTRAITS, SCENES, EMPTY, CLIPS, MADE = "people/portraits", "people/scenes", "empty", "clips", "made"
 PHOTOS = ((PORTRAITS, "test"), (SCENES, "val"))
 BLOCK = 15  # frames of a clip that are resampled as one: half a second of most, in which little changes
-FIGURES = ("iou", "mean_iou", "boundary_f", "mad")
+PHOTO = "photo_"  # before the name of a figure of the matte that a photo gets in the end; others are the network's
+FIGURES = ("iou", "mean_iou", "boundary_f", "mad", "photo_iou", "photo_boundary_f")
 MARKED = "falsely_marked"
 
 
@@ -31,15 +32,22 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True)
 class Fared:
-    """How a contestant fared on a picture: `marked` is the share of alpha over one half; whether there is a person."""
+    """How a contestant fared on a picture: its network, and what a photo gets in the end.
+
+    `marked` is the share of the network's alpha over one half; `has_person` whether there is anybody.
+    """
 
     score: metrics.Score
+    photo: metrics.Score
     marked: float
     has_person: bool
 
     def figure(self, name: str) -> float:
         """A figure by its name, of FIGURES or MARKED."""
-        return self.marked if name == MARKED else float(getattr(self.score, name))
+        if name == MARKED:
+            return self.marked
+        score = self.photo if name.startswith(PHOTO) else self.score
+        return float(getattr(score, name.removeprefix(PHOTO)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +89,16 @@ def read(data: Path, clips: Path | None = None) -> list[Exhibit]:
     return exhibits
 
 
-def score(alpha: np.ndarray, mask: np.ndarray, valid: np.ndarray) -> Fared:
-    """Score alpha, float32 (h, w), against mask and valid, uint8 (H, W): stretched to their size, bilinear."""
-    stretched = cv2.resize(alpha, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return Fared(metrics.score(stretched, mask, valid), float(np.mean(alpha > 0.5)), bool((mask >= 128).any()))
+def score(alpha: np.ndarray, photo: np.ndarray, mask: np.ndarray, valid: np.ndarray) -> Fared:
+    """Score a network's alpha and a photo's, float32 (h, w), against mask and valid, uint8 (H, W).
+
+    Both are stretched to their size, bilinear.
+    """
+    network, whole = (
+        metrics.score(cv2.resize(each, mask.shape[::-1], interpolation=cv2.INTER_LINEAR), mask, valid)
+        for each in (alpha, photo)
+    )
+    return Fared(network, whole, float(np.mean(alpha > 0.5)), bool((mask >= 128).any()))
 
 
 def sets(exhibits: Sequence[Exhibit], fared: Sequence[Fared]) -> list[Set]:

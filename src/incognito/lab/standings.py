@@ -25,16 +25,18 @@ def compare(accuracy: list[Row], speed: list[Row], pairs: list[Row]) -> str:
 
 
 def _accuracy(rows: list[Row]) -> str:
-    """A line for each contestant: IoU of people, and the share of nobody that is marked, in per cent."""
+    """A line for each contestant: IoU of people, of the network and of photos; of nobody, the per cent marked."""
     peopled, empty = _shown(rows)
-    head = ["network", "variant", "size", "MB", *(f"{SETS[name]} IoU" for name in peopled)]
+    head = ["network", "variant", "size", "MB"]
+    for name in peopled:
+        head += [f"{SETS[name]} IoU", "as a photo"]
     for name in empty:
         head += [f"{_place(name)}, % marked", "pictures over 1 %, %"]
     lines = []
     for name in _in_order(rows, "contestant"):
         here = {row["set"]: row for row in rows if row["contestant"] == name}
         one = next(iter(here.values()))
-        figures = [f"{float(here[each]['iou']):.4f}" for each in peopled]
+        figures = [f"{float(here[each][figure]):.4f}" for each in peopled for figure in ("iou", "photo_iou")]
         figures += [percent(here[each][share]) for each in empty for share in (MARKED, "over_one_percent")]
         lines.append([name, f"{one['model']} {one['runtime']}", one["network"], mega(one["bytes"], 2), *figures])
     return markdown(head, lines, words=3)

@@ -50,6 +50,10 @@ class Selfie:
         """Find alpha of a picture that is stretched to the network's size."""
         return self._run(self._tensor(picture))[0, ..., 0]
 
+    def photo(self, picture: np.ndarray) -> np.ndarray:
+        """Give the network's alpha: the solution only stretches it."""
+        return self.matte(picture)
+
     def work(self, kind: str, film: np.ndarray) -> Once:
         """The network on its tensor; the solution's mattes; or its documented way to blur what is behind."""
         if kind == NETWORK:

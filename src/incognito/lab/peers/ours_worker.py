@@ -45,6 +45,10 @@ class Ours:
         """Find the network's own alpha, before any refinement."""
         return self._segmenter.raw(picture)
 
+    def photo(self, picture: np.ndarray) -> np.ndarray:
+        """Find the matte of a photo, refined, at its size."""
+        return self._segmenter(picture).alpha
+
     def work(self, kind: str, film: np.ndarray) -> Once:
         """The network on its tensor; a stream's mattes; or a stream's pictures over a blur."""
         if kind == NETWORK:

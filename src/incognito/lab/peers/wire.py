@@ -35,6 +35,10 @@ class Model(Protocol):
         """Find alpha, float32 (h, w) at the network's size, of uint8 RGB (H, W, 3)."""
         ...
 
+    def photo(self, picture: np.ndarray) -> np.ndarray:
+        """Find the matte that a photo gets in the end, float32 of any size."""
+        ...
+
     def work(self, kind: str, film: np.ndarray) -> Once:
         """What one run does, of a kind of WORKS, with the frames of a film, uint8 RGB (n, H, W, 3)."""
         ...
@@ -76,7 +80,7 @@ def serve(open_model: Callable[[dict[str, Any]], Model]) -> None:
 
 
 class Desk:
-    """Answers the requests to one worker: open, show, matte, time and spent."""
+    """Answers the requests to one worker: open, show, matte, photo, time and spent."""
 
     def __init__(self, open_model: Callable[[dict[str, Any]], Model]) -> None:
         self._open_model = open_model
@@ -101,6 +105,9 @@ class Desk:
 
     def _matte(self, request: dict[str, Any], picture: np.ndarray | None) -> Message:
         return {}, self._model.matte(picture)
+
+    def _photo(self, request: dict[str, Any], picture: np.ndarray | None) -> Message:
+        return {}, self._model.photo(picture)
 
     def _time(self, request: dict[str, Any], array: np.ndarray | None) -> Message:
         kind = request["work"]
