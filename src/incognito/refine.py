@@ -16,8 +16,8 @@ EPSILON = 1e-3  # contrast, squared, below which the guide is taken for flat
 # validation portraits and heads: 0.032, and 0.040 with 0.04 and 0.96.
 FLOOR, CEILING = 0.2, 0.8
 
-# By all colours a wider window pays: over grey's, windows of 3, 4, 6 and 10 pixels brought 0.001, 0.002, 0.003, 0.002 of
-# IoU on 160 validation photos, and 0.004, 0.009, 0.012 and 0.007 of boundary F.
+# By all colours a wider window pays: over grey's, windows of 3, 4, 6 and 10 pixels brought 0.001, 0.002, 0.003, 0.002
+# of IoU on 160 validation photos, and 0.004, 0.009, 0.012 and 0.007 of boundary F.
 STILL_RADIUS, STILL_EPSILON = 6, 1e-4
 
 SIDE = 4  # of the squares of pixels for which the colours beside an edge are estimated

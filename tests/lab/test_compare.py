@@ -241,8 +241,8 @@ def test_rows_are_added_and_the_last_run_is_shown(found, tmp_path):
     text = standings.compare(*tables)
     accuracy, pairs, speed, conditions = text.split("\n\n")
     assert accuracy.splitlines()[0] == (
-        "| network | variant | size | MB | EG1800 IoU | as a photo | scenes IoU | as a photo | made clips IoU | as a photo "
-        "| empty places, % marked | pictures over 1 %, % | made/nobody, % marked | pictures over 1 %, % |"
+        "| network | variant | size | MB | EG1800 IoU | as a photo | scenes IoU | as a photo | made clips IoU "
+        "| as a photo | empty places, % marked | pictures over 1 %, % | made/nobody, % marked | pictures over 1 %, % |"
     )
     assert [line.split(" | ")[0] for line in accuracy.splitlines()[2:]] == ["| fast.int8", "| constant"]
     assert " to +" in pairs.splitlines()[2]
