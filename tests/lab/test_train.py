@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,6 +25,8 @@ from incognito.lab.data import read_manifest
 from incognito.lab.nets import build
 from incognito.lab.ranks import Ranks
 from incognito.lab.recipe import Recipe
+
+ZOO = Path(__file__).parents[2] / "zoo"
 
 
 def weights(path):
@@ -84,7 +87,7 @@ def wait_until(there, process: subprocess.Popen) -> None:
 def test_hints_bring_the_features_near_the_teachers(tmp_path, toy_data, tables):
     """The distance falls within some batches; a resumed training has the same projections."""
     tables["training"] |= {
-        "teacher": "fast",
+        "teacher": str(ZOO / "light-mobilenet_v2.onnx"),
         "hint": 1.0,
         "bf16": False,
         "decoder_rate": 0.02,

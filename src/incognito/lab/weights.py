@@ -28,12 +28,12 @@ State = dict[str, Tensor]
 
 
 def locate(name: str, backbones: Path) -> Path:
-    """Where a recipe's weights lie: a shipped model by its name, anything else in the backbones' folder."""
+    """Where a recipe's weights lie: a shipped model's name, a file from here on, or one in the backbones' folder."""
     shipped = {card.name: card.path for card in zoo.models()}
-    path = shipped.get(name, backbones / name)
-    if not path.is_file():
-        raise LabError(f"{path} does not exist; name the folder of the encoders' weights with --backbones")
-    return path
+    for path in (shipped.get(name, Path(name)), backbones / name):
+        if path.is_file():
+            return path
+    raise LabError(f"{backbones / name} does not exist; name the folder of the encoders' weights with --backbones")
 
 
 def load_encoder(net: Any, path: Path) -> list[nn.BatchNorm2d]:
