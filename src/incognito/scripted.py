@@ -99,7 +99,7 @@ class ScriptedCamera:
 
     def _frame(self, reuse: bool) -> Picture:
         self._next = max(self._clock(), self._next)
-        self._sleep(self._next - self._clock())
+        self._sleep(max(0.0, self._next - self._clock()))
         self._next += 1 / self._fps if self._fps else 0
         self._buffer = self._pictures(self._number, self._size)
         self._number += 1
