@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -337,9 +338,8 @@ def test_a_long_run_grows_nothing():
 
     def watch() -> None:
         while not stop.wait(seconds / 20):
-            with open("/proc/self/statm") as file:
-                pages = int(file.read().split()[1])
-            seen.append((pages * 4096, threading.active_count(), len(os.listdir("/proc/self/fd"))))
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            seen.append((pages * 4096, threading.active_count(), len([*Path("/proc/self/fd").iterdir()])))
 
     watcher = threading.Thread(target=watch)
     watcher.start()

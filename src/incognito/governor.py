@@ -21,7 +21,7 @@ WEIGHT = 0.1  # of a new figure, in the running mean
 
 
 class Governor:
-    """Steps through `cadences`. `budget` is a share of this machine (0 to 1); without one the pace `fps` alone rules."""
+    """Steps through `cadences`. `budget` is a share of this machine (0 to 1); without one, `fps` alone rules."""
 
     def __init__(
         self,

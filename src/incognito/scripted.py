@@ -64,15 +64,11 @@ class ScriptedCamera:
         self._steps = _steps(script)
         self._pictures, self._size, self._fps = pictures, size, fps
         self._clock, self._sleep = clock, sleep
+        self.format = f"scripted {size[1]}x{size[0]}, {fps:g} fps"
         self._number = 0
         self._next = -math.inf
         self._buffer: Picture | None = None
         self.opened = self.closed = 0
-
-    @property
-    def format(self) -> str:
-        """The size and pace."""
-        return f"scripted {self._size[1]}x{self._size[0]}, {self._fps:g} fps"
 
     def open(self) -> None:
         """Begin, or go on after `dead`."""
