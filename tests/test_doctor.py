@@ -76,6 +76,13 @@ def test_a_driver_that_is_there_is_ok(monkeypatch):
     assert finding("virtual camera") == Finding("ok", "virtual camera", "v4l2loopback: /dev/video9")
 
 
+@pytest.mark.parametrize(("title", "module"), [("camera", "webcam"), ("virtual camera", "virtual")])
+def test_the_real_parts_answer(title, module):
+    """Whatever is plugged in and installed here: the modules have the names and give what the doctor reads."""
+    pytest.importorskip(f"incognito.{module}")
+    assert all(line.remedy != doctor.BROKEN for line in findings(title))
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_the_windows_extra_is_looked_for(monkeypatch, there):
     """Without loading it; its absence names what to install."""
