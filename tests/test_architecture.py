@@ -17,8 +17,8 @@ SOURCE = ROOT / "src" / "incognito"
 
 LAYERS = [  # each may import from those above it only
     {"errors", "timing", "header", "machine", "plot"},
-    {"extent", "frame", "load", "output", "profile", "progress", "sound", "zoo"},
-    {"cache", "camera", "photo", "record", "refine", "runtime", "sink", "video"},
+    {"extent", "frame", "load", "output", "progress", "sound", "zoo"},
+    {"cache", "camera", "photo", "profile", "record", "refine", "runtime", "sink", "video"},
     {"monitor", "network", "page", "playback", "recording", "scripted", "virtual", "webcam", "window"},
     {"choice"},
     {"background", "segment"},

@@ -169,6 +169,21 @@ def benchmark(
         print(target)
 
 
+@app.command()
+def doctor() -> None:
+    """Examine what live needs here, and say what to do about what is missing; the exit code is 1 where something is.
+
+    Example: incognito doctor
+    """
+    from incognito import doctor as examination
+
+    missing = False
+    for finding in examination.examine():
+        print(finding, flush=True)
+        missing |= finding.level == "missing"
+    raise typer.Exit(int(missing))
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"incognito {__version__}")
