@@ -27,7 +27,7 @@ LAYERS = [  # each may import from those above it only
     {"demo", "files", "follow", "governor", "guard", "loading", "mailbox", "outputs", "sources", "tally"},
     {"capture"},
     {"live"},
-    {"doctor"},
+    {"doctor", "session"},
     {"benchmark"},
     {"lab"},
     {"cli"},

@@ -7,7 +7,7 @@ import threading
 from incognito.camera import Camera, StreamEnded
 from incognito.errors import CameraError, IncognitoError, first_line
 from incognito.mailbox import Mailbox
-from incognito.timing import Clock
+from incognito.timing import Clock, Stages
 
 PAUSE = 0.5  # seconds between two tries to open a camera that is gone
 PATIENCE = 5.0  # seconds that a thread may take to end: a read() takes two at the most
@@ -16,22 +16,26 @@ PATIENCE = 5.0  # seconds that a thread may take to end: a read() takes two at t
 class Capture:
     """What reads a camera that is open. `away` says why no frames come; `error` and `ended`, that none will."""
 
-    def __init__(self, camera: Camera, mailbox: Mailbox, clock: Clock) -> None:
-        self._camera, self._mailbox, self._clock = camera, mailbox, clock
+    def __init__(self, camera: Camera, mailbox: Mailbox, clock: Clock, stages: Stages) -> None:
+        self._camera, self._mailbox, self._clock, self._stages = camera, mailbox, clock, stages
         self.away, self.ended = "", False
         self.error: IncognitoError | None = None
         self._over = threading.Event()
+        self.started = False
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
 
     def start(self) -> None:
         """Begin to read."""
+        self.started = True
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread, which closes the camera."""
         self._over.set()
-        if self._thread.is_alive():
+        if self.started:
             self._thread.join(PATIENCE)
+        else:
+            self._camera.close()
 
     def _run(self) -> None:
         try:
@@ -54,7 +58,8 @@ class Capture:
         try:
             while not self._over.is_set():
                 pixels = self._camera.read()
-                self._mailbox.post(pixels, self._clock())
+                with self._stages.stage("capture"):
+                    self._mailbox.post(pixels, self._clock())
                 self.away = ""
         except CameraError as error:
             if not self._camera.lasting:

@@ -32,7 +32,10 @@ WAIT = 0.1  # seconds that the loop waits for a frame before it looks around
 PULSE = 0.5  # seconds between two safe pictures
 STRONGER = 1.25  # times, a step of the blur
 
+STATUS = 1.0  # seconds between two looks at the run
+
 Tell = Callable[[str], None]
+Status = Callable[["Live"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +63,37 @@ class Live:
         governor: Governor | None = None,
         clock: Clock = time.monotonic,
         tell: Tell = lambda line: None,
+        status: Status = lambda live: None,
     ) -> None:
         self.tally = Tally(clock)
         self.guard = Guard()
-        self._plan, self._clock, self._tell = plan, clock, tell
+        self._plan, self._clock = plan, clock
+        self._tell, self._status = tell, status
         self._camera, self._sinks = camera, list(sinks)
         self._governor = governor or Governor(None, plan.fps, clock=clock)
         self._mailbox, self._follower = Mailbox(), Follower()
-        self._capture = Capture(camera, self._mailbox, clock)
+        self._capture = Capture(camera, self._mailbox, clock, self.tally)
         self._safe = safe_picture(plan.size)
-        self._begun = self._last_shown = clock()
+        self._begun = self._last_shown = self._told = clock()
         self._chosen, self._beside = 0, plan.side_by_side
         self._paused = self._quit = self._shows_safe = False
+
+    @property
+    def state(self) -> str:
+        """What goes out, and why, where it is the safe picture."""
+        reason = self.guard.reason
+        return self.guard.state.value + (f" ({reason})" if reason else "")
 
     def run(self) -> None:
         """Run until the stream ends, somebody quits or the time is over. Raises IncognitoError for what ended it."""
         self._camera.open()
+        self._tell(f"camera {self._camera.name}: {self._camera.format}")
         opened: list[Sink] = []
         try:
             for sink in self._sinks:
                 sink.open(self._plan.size, self._plan.fps)
                 opened.append(sink)
             self._load()
-            self._capture.start()
             self._loop()
         finally:
             self._capture.stop()
@@ -98,12 +109,20 @@ class Live:
         while not self._is_over():
             for command in [each for sink in self._sinks for each in sink.commands()]:
                 self._obey(command)
+            if not self._capture.started and self._model.value and self._places[self._chosen].value:
+                self._capture.start()  # not before, or a film's first seconds would be lost
             shot = self._mailbox.take(WAIT)
             self.tally.captured, self.tally.dropped = self._mailbox.captured, self._mailbox.dropped
             if shot:
                 self._turn(shot)
             else:
                 self._wait()
+            self._report()
+
+    def _report(self) -> None:
+        if self._clock() - self._told >= STATUS:
+            self._told = self._clock()
+            self._status(self)
 
     def _is_over(self) -> bool:
         """Whether to end; raises what ended the camera or cannot be loaded."""

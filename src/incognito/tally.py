@@ -86,6 +86,18 @@ class Tally:
             f"CPU {self.cpu_percent / cores():.0f} % of the machine"
         )
 
+    def table(self) -> str:
+        """The figures for reading: counts, and a line for each stage."""
+        lines = [
+            f"captured {self.captured}, processed {self.processed}, dropped {self.dropped}, in {self.elapsed:.1f} s"
+        ]
+        lines += [f"{'stage':<16} {'p50 ms':>7} {'p95 ms':>7}"]
+        for name in self._stages:
+            half, most = (self.milliseconds(name, percentile) for percentile in (50, 95))
+            lines.append(f"{name:<16} {half:>7.1f} {most:>7.1f}")
+        lines.append(f"CPU {self.cpu_percent:.0f} % of a core, {self.cpu_percent / cores():.0f} % of the machine")
+        return "\n".join(lines)
+
     def summary(self) -> dict[str, Any]:
         """All figures, as JSON takes them: counts, milliseconds by stage, CPU per cent of one core and of all."""
         times = {
