@@ -229,9 +229,10 @@ def display():
 
 
 def press(key: str) -> None:
-    search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "^Incognito$"]
-    found = subprocess.run(search, capture_output=True, text=True, check=True, timeout=10).stdout.split()[0]
-    subprocess.run(["xdotool", "windowfocus", found, "key", key], check=True, timeout=10)
+    import pygame
+
+    number = str(pygame.display.get_wm_info()["window"])
+    subprocess.run(["xdotool", "windowfocus", number, "key", key], check=True, timeout=10)
 
 
 def pressed(window: Window, key: str) -> list[str]:
