@@ -28,7 +28,17 @@ LAB = [
     "report",
     "gallery",
 ]
-COMMANDS = [[], ["remove"], ["matte"], ["models"], ["demo"], ["benchmark"], ["lab"], *(["lab", name] for name in LAB)]
+COMMANDS = [
+    [],
+    ["remove"],
+    ["matte"],
+    ["models"],
+    ["demo"],
+    ["benchmark"],
+    ["doctor"],
+    ["lab"],
+    *(["lab", name] for name in LAB),
+]
 TIMES = [0, 33, 70, 100, 230, 280]
 
 

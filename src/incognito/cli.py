@@ -169,6 +169,78 @@ def benchmark(
         print(target)
 
 
+@app.command()
+def doctor() -> None:
+    """Examine what live needs here, and say what to do about what is missing; the exit code is 1 where something is.
+
+    Example: incognito doctor
+    """
+    from incognito import doctor as examination
+
+    missing = False
+    for finding in examination.examine():
+        print(finding, flush=True)
+        missing |= finding.level == "missing"
+    raise typer.Exit(int(missing))
+
+
+@app.command()
+def live(
+    camera: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads this at run time
+        typer.Option("--camera", help="A camera's number, a video file, an rtsp:// address, or - for raw frames."),
+    ] = None,
+    to: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--to", help="window, virtual, page, file:OUT.mp4 or null; may be given more than once."),
+    ] = None,
+    background: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--background", help="As for remove; given more than once, key b takes the next."),
+    ] = None,
+    model: Annotated[Optional[str], typer.Option("--model", help="As for remove.")] = None,  # noqa: UP045
+    size: Annotated[Optional[str], typer.Option("--size", help="WIDTHxHEIGHT of what goes out.")] = None,  # noqa: UP045
+    fps: Annotated[Optional[float], typer.Option("--fps", help="Frames a second; 0 plays a file flat out.")] = None,  # noqa: UP045
+    side_by_side: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--side-by-side/--no-side-by-side", help="Show the original too, in the window alone."),
+    ] = None,
+    fullscreen: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--fullscreen/--no-fullscreen", help="Fill the screen."),
+    ] = None,
+    budget: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--budget", help="At most this share of the machine, such as 25%."),
+    ] = None,
+    seconds: Annotated[Optional[float], typer.Option("--seconds", help="Stop after so long.")] = None,  # noqa: UP045
+    stats: Annotated[Optional[Path], typer.Option("--stats", metavar="FILE", help="Write the figures as JSON.")] = None,  # noqa: UP045
+    use: Annotated[Optional[str], typer.Option("--profile", metavar="NAME", help="Use saved options.")] = None,  # noqa: UP045
+    save: Annotated[Optional[str], typer.Option("--save-profile", metavar="NAME", help="Save these options.")] = None,  # noqa: UP045
+    force: Force = False,
+) -> None:
+    """Take away the room behind you, live; until the network has answered, a safe picture is shown.
+
+    Example: incognito live --camera scripted:ok*30 --to null --fps 0
+    """
+    from incognito import profile, progress, session
+
+    typed = {"camera": camera, "to": to, "background": background, "model": model, "size": size, "fps": fps}
+    typed |= {"side-by-side": side_by_side, "fullscreen": fullscreen, "budget": budget}
+    options = profile.merged(profile.load(use) if use else {}, typed)
+    if save:
+        print(profile.save(save, options))
+    with progress.status() as show:
+        tally = session.run(
+            options, seconds, stats, force, tell=_note, status=lambda run: show(f"{run.state}  {run.tally.line()}")
+        )
+    print(tally.table())
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"incognito {__version__}")

@@ -1,4 +1,4 @@
-"""A progress bar for long work, on the terminal's standard error; silent where there is no terminal."""
+"""A bar for long work, a line for endless work, on the terminal's standard error; silent where there is none."""
 
 from __future__ import annotations
 
@@ -29,3 +29,19 @@ def bar(task: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
             progress.update(number, completed=done, total=total, rate=f"{speed:.1f}" if speed else "-")
 
         yield move
+
+
+@contextmanager
+def status() -> Iterator[Callable[[str], None]]:
+    """Show one line that changes. Gives the function that changes it."""
+    shows = sys.stderr.isatty()
+
+    def show(line: str) -> None:
+        if shows:
+            sys.stderr.write(f"\r\x1b[2K{line}")
+            sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        show("")

@@ -13,7 +13,7 @@ from incognito import choice, refine, zoo
 from incognito.frame import Frame, Matte, Picture, Plane
 from incognito.network import Network
 from incognito.runtime import OnnxRuntime, Runtime, open_runtime
-from incognito.timing import Stopwatch
+from incognito.timing import Stages, Stopwatch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,9 +46,7 @@ class Segmenter:
         small = self._shrink(frame)
         return Matte(refine.upsample_still(self._network(small), small, frame))
 
-    def step(
-        self, frame: Any, state: StreamState | None, stopwatch: Stopwatch | None = None
-    ) -> tuple[Matte, StreamState]:
+    def step(self, frame: Any, state: StreamState | None, stopwatch: Stages | None = None) -> tuple[Matte, StreamState]:
         """Find the matte of a stream's next frame, steadied by the stream's state; None begins a stream.
 
         A frame of another size begins anew. A stopwatch gets the stages "segment" and "refine".

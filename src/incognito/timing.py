@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 Clock = Callable[[], float]  # seconds, from any beginning, never backwards
@@ -25,6 +25,14 @@ class FakeClock:
     def advance(self, seconds: float) -> None:
         """Let so many seconds pass."""
         self.now += seconds
+
+
+class Stages(Protocol):
+    """Whatever times named stages: a Stopwatch, or a live run's Tally, which forgets single times."""
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Time what happens inside."""
+        ...
 
 
 class Stopwatch:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import av
 import cv2
@@ -130,10 +130,23 @@ class Source:
             raise InputError(f"{self.path} shows no picture; check the file")
 
 
+class Origin(Protocol):
+    """What a video that is written takes from where its pictures come: a name, a rate, sounds, the shape of pixels."""
+
+    path: Path
+    sounds: list[Any]
+    stream: Any
+
+    @property
+    def rate(self) -> Fraction:
+        """Mean frames a second."""
+        ...
+
+
 class Target:
     """A video file being written, with the times, shape and colours of its source."""
 
-    def __init__(self, path: Path, container: Container, source: Source, alpha: bool) -> None:
+    def __init__(self, path: Path, container: Container, source: Origin, alpha: bool) -> None:
         self._kind, self._source = container, source
         self._pixels = "yuva420p" if alpha else "yuv420p"
         self._size = (0, 0)

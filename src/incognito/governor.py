@@ -1,0 +1,72 @@
+"""The governor: how often the network is asked, so that a call stays within its budget, or keeps its pace.
+
+It never oscillates: it steps down soon where there is too much work, up only after a long calm with room to spare, and
+waits twice as long each time that going up was a mistake.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from incognito.runtime import cores
+from incognito.timing import Clock
+
+CADENCES = (1, 2, 3, 4)  # every n-th frame is segmented; at 30 a second the oldest matte is then 100 ms old
+HOLD = 2.0  # seconds between two steps down
+CALM = 10.0  # seconds of calm before the first step up
+LONGEST = 600.0  # seconds of calm that may be asked for
+ROOM = 0.6  # of the limit, below which there is room for a step up
+WEIGHT = 0.1  # of a new figure, in the running mean
+
+
+class Governor:
+    """Steps through `cadences`. `budget` is a share of this machine (0 to 1); without one, `fps` alone rules."""
+
+    def __init__(
+        self,
+        budget: float | None,
+        fps: float,
+        cadences: Sequence[int] = CADENCES,
+        clock: Clock = time.monotonic,
+        cpu: Clock = time.process_time,
+    ) -> None:
+        self._budget, self._fps, self._cadences = budget, fps, cadences
+        self._clock, self._cpu = clock, cpu
+        self._place, self._patience = 0, CALM
+        self._stepped = self._uneasy = self._noted = clock()
+        self._rose: float | None = None
+        self._spent = cpu()
+        self._load = 0.0
+
+    @property
+    def every(self) -> int:
+        """Which frames are segmented now: every n-th."""
+        return self._cadences[self._place]
+
+    def note(self, loop_seconds: float) -> None:
+        """Learn what a frame took, and decide."""
+        now = self._clock()
+        self._load += WEIGHT * (self._demand(loop_seconds, now) - self._load)
+        if self._load >= ROOM:
+            self._uneasy = now
+        if self._load > 1 and now - self._stepped >= HOLD:
+            self._step_down(now)
+        elif self._place and now - max(self._uneasy, self._stepped) >= self._patience:
+            self._place -= 1
+            self._stepped = self._rose = now
+
+    def _demand(self, loop_seconds: float, now: float) -> float:
+        """The larger of two shares: of the time that there is for a frame, and of the budget of CPU time."""
+        spent, elapsed = self._cpu(), now - self._noted
+        shares = [loop_seconds * self._fps]
+        if self._budget and elapsed > 0:
+            shares.append((spent - self._spent) / elapsed / cores() / self._budget)
+        self._spent, self._noted = spent, now
+        return max(shares)
+
+    def _step_down(self, now: float) -> None:
+        if self._rose is not None and now - self._rose < self._patience:
+            self._patience = min(2 * self._patience, LONGEST)
+        self._place = min(self._place + 1, len(self._cadences) - 1)
+        self._stepped, self._rose, self._load = now, None, ROOM

@@ -1,0 +1,192 @@
+"""Where live frames come from: the same contract for all of them."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from making import write_film
+
+from incognito.camera import Camera, StreamEnded
+from incognito.errors import CameraError
+from incognito.playback import Film, Pipe, Stream
+from incognito.scripted import ScriptedCamera
+from incognito.sources import camera_for
+from incognito.timing import FakeClock
+from incognito.webcam import Webcam, found
+
+SIZE = (48, 64)
+COLOURS = [(200, 30, 40), (30, 190, 60), (40, 60, 210)]
+
+
+class Device:
+    """A stand-in for cv2.VideoCapture: a camera that has what it is asked for, and three frames, blue first."""
+
+    def __init__(self, index: int, backend: int, parameters: list[int]) -> None:
+        self.index, self.set_to, self.left, self.released = index, {}, 3, 0
+
+    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+        return self.index != 9
+
+    def set(self, what: int, value: float) -> bool:
+        self.set_to[what] = value
+        return True
+
+    def get(self, what: int) -> float:
+        return self.set_to.get(what, 0.0)
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        self.left -= 1
+        return (True, np.full((*SIZE, 3), (255, 10, 20), np.uint8)) if self.left >= 0 else (False, None)
+
+    def release(self) -> None:
+        self.released += 1
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "film.mp4"
+    write_film(path, [np.full((*SIZE, 3), colour, np.uint8) for colour in COLOURS], [0, 100, 400])
+    return path
+
+
+@pytest.fixture
+def address(tmp_path: Path, film: Path):
+    """The film on a web server of this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/film.mp4"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def make(kind: str, film: Path, address: str, tmp_path: Path) -> Camera:
+    if kind == "pipe":
+        raw = tmp_path / "raw"
+        raw.write_bytes(b"".join(np.full((*SIZE, 3), colour, np.uint8).tobytes() for colour in COLOURS) + b"cut")
+        return Pipe("raw", raw, SIZE)
+    return {
+        "webcam": lambda: Webcam(0, SIZE, capture=Device),
+        "film": lambda: Film(film, paced=False),
+        "stream": lambda: Stream(address),
+        "scripted": lambda: ScriptedCamera("ok*3 end", size=SIZE, fps=0),
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["webcam", "film", "stream", "pipe", "scripted"])
+def test_every_source_gives_frames_and_then_says_why_there_are_no_more(kind, film, address, tmp_path):
+    """Three of them, uint8 RGB and contiguous; it may be closed twice, and opened again where it is lasting."""
+    camera = make(kind, film, address, tmp_path)
+    camera.close()
+    camera.open()
+    for _ in range(3):
+        pixels = camera.read()
+        assert pixels.dtype == np.uint8 and pixels.shape == (*SIZE, 3) and pixels.flags.c_contiguous
+    with pytest.raises((CameraError, StreamEnded)) as raised:
+        camera.read()
+    assert "\n" not in str(raised.value)
+    assert camera.name and "64x48" in camera.format
+    camera.close()
+    camera.close()
+    if camera.lasting and kind != "scripted":
+        camera.open()
+        assert camera.read().shape == (*SIZE, 3)
+        camera.close()
+
+
+def test_a_webcam_is_asked_for_what_it_should_give():
+    """MJPEG where raw pictures are too many bytes; its blue comes as blue, in memory that is used again."""
+    small, large = Webcam(0, SIZE, capture=Device), Webcam(1, (720, 1280), capture=Device)
+    small.open()
+    large.open()
+    assert cv2.CAP_PROP_FOURCC not in small._device.set_to
+    assert large.format == "MJPG 1280x720, 30 fps"
+    first = small.read()
+    assert tuple(first[0, 0]) == (20, 10, 255) and small.read() is first
+    with pytest.raises(CameraError, match="there is no camera 9"):
+        Webcam(9, SIZE, capture=Device).open()
+
+
+def test_the_systems_cameras_are_listed(tmp_path):
+    """By their index, as the kernel names them."""
+    for index, name in ((10, "Loopback"), (2, "Webcam")):
+        (tmp_path / f"video{index}").mkdir()
+        (tmp_path / f"video{index}" / "name").write_text(name + "\n")
+    assert [(each.index, each.name) for each in found(tmp_path)] == [(2, "Webcam"), (10, "Loopback")]
+
+
+def test_a_film_keeps_its_own_pace(film):
+    """The third picture comes 400 ms after the first; flat out, at once."""
+    clock = FakeClock()
+    paced = Film(film, clock=clock, sleep=clock.advance)
+    paced.open()
+    times = []
+    for _ in range(3):
+        paced.read()
+        times.append(round(clock.now, 3))
+    assert times == [0, 0.1, 0.4]
+    paced.close()
+
+
+def test_a_damaged_film_is_refused_in_one_line(film):
+    """When it is opened."""
+    film.write_bytes(film.read_bytes()[:300])
+    with pytest.raises(CameraError, match=r"film\.mp4"):
+        Film(film).open()
+
+
+def test_raw_frames_come_through_a_pipe(tmp_path):
+    """One that somebody else writes into."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    picture = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+    writer = threading.Thread(target=lambda: path.write_bytes(picture.tobytes() * 2))
+    writer.start()
+    camera = camera_for(str(path), SIZE, 30.0)
+    camera.open()
+    assert np.array_equal(camera.read(), picture)
+    camera.close()
+    writer.join()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("0", Webcam),
+        ("/dev/video3", Webcam),
+        ("scripted:ok end", ScriptedCamera),
+        ("rtsp://camera.test/1", Stream),
+        ("-", Pipe),
+    ],
+)
+def test_a_word_asks_for_a_camera(text, kind, monkeypatch):
+    """Nothing is opened yet."""
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        assert isinstance(camera_for(text, SIZE, 30.0), kind)
+
+
+def test_a_word_that_asks_for_nothing_is_refused(tmp_path, film):
+    """With what may be given; a file is a film."""
+    assert isinstance(camera_for(str(film), SIZE, 30.0), Film)
+    with pytest.raises(CameraError, match="give a number such as 0"):
+        camera_for(str(tmp_path / "none.mp4"), SIZE, 30.0)
+
+
+def test_a_stream_that_is_not_there_is_refused_in_one_line():
+    """Nothing listens at that port."""
+    with pytest.raises(CameraError, match="cannot be opened"):
+        Stream("http://127.0.0.1:9/none.mp4").open()
