@@ -149,7 +149,7 @@ def test_a_bench_row_has_every_stage(monkeypatch):
         assert 0 < float(row[f"{stage}_p50_ms"]) <= float(row[f"{stage}_p95_ms"])
 
 
-@pytest.mark.parametrize("model", ["fast", "fast.int8"])
+@pytest.mark.parametrize("model", ["tiny", "tiny.int8", "fast", "fast.int8", "best"])
 def test_the_shipped_models_keep_their_figures(data, model):
     """Two-sided: on the EG1800 test list, the file that ships is as accurate as its card says, no less and no more."""
     result = evaluate(model, data)

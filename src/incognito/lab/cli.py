@@ -211,6 +211,38 @@ def export(
 
 
 @app.command()
+def committee(
+    members: Annotated[list[str], typer.Argument(metavar="MODEL[=WEIGHT]...", help="Models of this laboratory's.")],
+    out: Out,
+    size: Annotated[int, typer.Option(help="The side of the square that pictures are brought to.")] = 320,
+    data: Annotated[
+        Path | None, typer.Option("--data", envvar="INCOGNITO_DATA", help="Measure the card's IoU on its test split.")
+    ] = None,
+    weights: Annotated[str, typer.Option(help="float32, or smaller files: float16, int8.")] = "float32",
+) -> None:
+    """Make one model of several: the mean of what they find in a picture and in its mirror image.
+
+    Example: incognito lab committee fast=2 tiny -o both.onnx
+    """
+    with _needing_lab():
+        from incognito.lab import committee as joining
+    card = joining.seat([_weighed(member) for member in members], out, (size, size), data, weights)
+    print(f"{card.path}: {card.bytes / 1e6:.2f} MB")
+
+
+def _weighed(text: str) -> tuple[str, float]:
+    """A model and its weight: "fast=2" or "fast", which has 1."""
+    model, _, weight = text.partition("=")
+    try:
+        found = float(weight or 1)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise LabError(f"{text!r} has no weight; give MODEL=WEIGHT with a number over 0, such as fast=2")
+    return model, found
+
+
+@app.command()
 def bench(
     out: Out = Path("results/stages.csv"),
     model: Annotated[str, typer.Option("--model", help="A shipped model's name, or an .onnx with its card.")] = "fast",

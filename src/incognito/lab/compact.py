@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from incognito.errors import LabError
 
-SMALL = 4096  # tensors of fewer numbers stay as they are
+SMALL = 1024  # tensors of fewer numbers stay as they are
 KINDS = ("float32", "float16", "int8")
 
 
