@@ -12,6 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -33,12 +34,18 @@ def made(number: int, size: tuple[int, int]) -> Picture:
     """The portrait, swaying before a room of coloured tiles."""
     picture = room(size).copy()
     side = min(size) * 3 // 4
-    portrait = cv2.resize(photo.read(photo.PORTRAIT.read_bytes(), "").pixels, (side, side))
+    portrait = _portrait(side)
     left = round((size[1] - side) * (0.5 + 0.3 * math.sin(number / 20)))
     picture[size[0] - side :, left : left + side] = portrait
     return picture
 
 
+@lru_cache(maxsize=2)
+def _portrait(side: int) -> Picture:
+    return cv2.resize(photo.read(photo.PORTRAIT.read_bytes(), str(photo.PORTRAIT)).pixels, (side, side))
+
+
+@lru_cache(maxsize=2)
 def room(size: tuple[int, int]) -> Picture:
     """A room of tiles in random colours, always the same: easily recognised where it should not be."""
     height, width = size
