@@ -146,7 +146,7 @@ def test_what_cannot_be_shown_is_refused_in_one_line(run, tmp_path, clip, monkey
         (["--clip", "gone.mp4", "fast"], 1, "gone.mp4 is no file; name a video with --clip"),
         (["--clip", tmp_path, "fast"], 1, "name a video with --clip"),
         (["--clip", clip], 1, "there is no zoo/*.onnx here to compare; name the models"),
-        (["--clip", clip, "nobody"], 2, "choose one of fast"),
+        (["--clip", clip, "nobody"], 2, "choose one of best"),
     ]
     for arguments, expected, words in cases:
         code, out, err = run("lab", "gallery", "--out", "out", *arguments)
