@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ from incognito import zoo
 from incognito.lab import compact, cost, rows, sheet
 from incognito.lab.evaluate import evaluate, picture_rows, slice_rows, summary_row
 from incognito.runtime import OnnxRuntime
+
+ZOO = Path(__file__).parents[2] / "zoo"
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +129,7 @@ def test_sizes_that_the_graph_computes_are_counted_too(tmp_path):
 @pytest.mark.parametrize(("kind", "share", "moves"), [("float16", 0.55, 1e-3), ("int8", 0.35, 0.02)])
 def test_smaller_weights_give_nearly_the_same_alpha(portrait, tmp_path, kind, share, moves):
     """The file shrinks, the model's answer hardly moves, and its cost is counted as before."""
-    card = zoo.find("fast")
+    card = zoo.find(ZOO / "light-mobilenet_v2.onnx")
     small = compact.compact(card.load(), kind)
     assert len(small) < share * card.bytes
     picture = cv2.resize(portrait, (card.width, card.height), interpolation=cv2.INTER_AREA)[None]
