@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from incognito import Segmenter, zoo
 from incognito.background import Colour
-from incognito.errors import CameraError, InputError, SinkError
+from incognito.errors import CameraError, IncognitoError, InputError, SinkError
 from incognito.guard import State, safe_picture
 from incognito.live import Live, Plan
 from incognito.scripted import KeptSink, NullSink, ScriptedCamera, room
@@ -158,6 +159,18 @@ def test_a_background_that_cannot_be_loaded_ends_the_run():
     assert sinks[0].closed == 1 and "L" not in kinds(sinks[0].pictures)
 
 
+def test_whatever_cannot_be_loaded_ends_the_run():
+    """Also where a library raises what nobody foresaw."""
+
+    def fails(name: str) -> Segmenter:
+        raise ZeroDivisionError("no weights")
+
+    made, sinks = live("ok*90 end", load_model=fails)
+    with pytest.raises(IncognitoError, match="no weights"):
+        made.run()
+    assert sinks[0].closed == 1 and "L" not in kinds(sinks[0].pictures)
+
+
 class Stalling(Colour):
     """A film whose pictures come late, and one of them not at all."""
 
@@ -221,6 +234,18 @@ def test_a_camera_that_comes_back_with_another_size_is_fitted():
     assert {picture.shape for picture in sink.pictures} == {(*SIZE, 3)}
 
 
+def test_another_camera_never_gets_the_last_ones_matte():
+    """At any cadence: the first frame of another size is segmented for itself."""
+    finder = Finder()
+    made, sinks = live("ok*20 replug:120x200 ok*20 end", finder)
+    made._governor = SimpleNamespace(every=4, note=lambda seconds: None)
+    asked: list[int] = []
+    fit = made._follower.forget
+    made._follower.forget = lambda: (asked.append(finder.runs), fit())
+    made.run()
+    assert len(asked) >= 2 and hides_the_room(sinks)
+
+
 def test_memory_that_the_camera_uses_again_shows_no_room():
     """Whatever a driver writes into a frame that was handed out, what is shown is a frame with its matte."""
     run(" ".join(["reuse"] * 60) + " end")
@@ -256,6 +281,21 @@ def test_a_sink_that_fails_is_closed_and_the_other_goes_on():
     made.run()
     assert [sink.closed for sink in sinks] == [1, 1] and sinks[1].shown > sinks[0].shown == 5
     assert hides_the_room(sinks)
+
+
+def test_every_sink_is_closed_even_if_one_cannot_be():
+    """The error of the first one is told in the end."""
+
+    class Sticky(NullSink):
+        def close(self):
+            super().close()
+            raise SinkError("the disk is full")
+
+    sinks = [Sticky(), NullSink()]
+    made, _ = live("ok*30 end", sinks=sinks)
+    with pytest.raises(SinkError, match="the disk is full"):
+        made.run()
+    assert [sink.closed for sink in sinks] == [1, 1]
 
 
 def test_the_last_sinks_failure_ends_the_run():

@@ -12,7 +12,7 @@ from incognito.segment import Segmenter, StreamState
 from incognito.timing import Stages
 
 GLANCE = (64, 36)  # pixels, wide and high, that two frames are compared by
-SAME = 2  # grey levels that no such pixel may change by, for two frames to be the same
+SAME = 2  # levels of any colour that no such pixel may change by, for two frames to be the same
 LONGEST = 1.0  # seconds that a matte of a still picture is held: light may creep
 
 
@@ -29,7 +29,9 @@ class Held:
 class Follower:
     """The mattes of one stream: found for every n-th frame, held for those between and where nothing changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, oldest: float) -> None:
+        """Hold no matte for a frame that moved for more than `oldest` seconds."""
+        self._oldest = oldest
         self._held: Held | None = None
         self._served = 0
 
@@ -49,7 +51,7 @@ class Follower:
         if held and held.matte.size == frame.size and 0 <= seconds - held.seconds <= LONGEST:
             if np.max(cv2.absdiff(glance, held.glance)) <= SAME:
                 return held.matte, seconds
-            if self._served < every:
+            if self._served < every and seconds - held.seconds <= self._oldest:
                 self._served += 1
                 return held.matte, held.seconds
         matte, state = segmenter.step(frame, held.state if held else None, stages)
@@ -58,5 +60,4 @@ class Follower:
 
 
 def _glance(frame: Frame) -> np.ndarray:
-    small = cv2.resize(frame.pixels, GLANCE, interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(frame.pixels, GLANCE, interpolation=cv2.INTER_AREA)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from incognito import background as backgrounds
 from incognito.background import Background, Blur
 from incognito.camera import Camera
-from incognito.capture import Capture
+from incognito.capture import PATIENCE, Capture
 from incognito.composite import compose
 from incognito.errors import IncognitoError, SinkError, first_line
 from incognito.follow import Follower
@@ -71,12 +73,14 @@ class Live:
         self._tell, self._status = tell, status
         self._camera, self._sinks = camera, list(sinks)
         self._governor = governor or Governor(None, plan.fps, clock=clock)
-        self._mailbox, self._follower = Mailbox(), Follower()
+        self._mailbox, self._follower = Mailbox(), Follower(OLDEST)
         self._capture = Capture(camera, self._mailbox, clock, self.tally)
         self._safe = safe_picture(plan.size)
         self._begun = self._last_shown = self._told = clock()
         self._chosen, self._beside = 0, plan.side_by_side
+        self._shape: tuple[int, ...] = ()  # of the camera's last frame: another one is another camera's
         self._paused = self._quit = self._shows_safe = False
+        self._loads: list[Loading[Any]] = []
 
     @property
     def state(self) -> str:
@@ -97,13 +101,26 @@ class Live:
             self._loop()
         finally:
             self._capture.stop()
-            for sink in [each for each in opened if each in self._sinks]:  # one that failed is closed already
+            self._close([each for each in opened if each in self._sinks])  # one that failed is closed already
+
+    def _close(self, sinks: Sequence[Sink]) -> None:
+        """Close sinks, all of them, and wait for what is still loading; raises what the first could not do."""
+        errors = []
+        for sink in sinks:
+            try:
                 sink.close()
+            except IncognitoError as error:
+                errors.append(error)
+        for each in self._loads:
+            each.join(PATIENCE)
+        if errors:
+            raise errors[0]
 
     def _load(self) -> None:
         plan = self._plan
         self._model = Loading(partial(plan.load_model, plan.model))
         self._places = [Loading(partial(plan.load_background, text)) for text in plan.behind]
+        self._loads = [self._model, *self._places]
 
     def _loop(self) -> None:
         while not self._is_over():
@@ -126,7 +143,7 @@ class Live:
 
     def _is_over(self) -> bool:
         """Whether to end; raises what ended the camera or cannot be loaded."""
-        errors = [self._capture.error, self._model.error, *(place.error for place in self._places)]
+        errors = [self._capture.error, *(each.error for each in self._loads)]
         for error in filter(None, errors):
             raise error
         out_of_time = self._plan.seconds is not None and self._clock() - self._begun >= self._plan.seconds
@@ -155,6 +172,9 @@ class Live:
         if not segmenter or not background:
             self.guard.trip("still loading")
             return None
+        if shot.pixels.shape != self._shape:
+            self._follower.forget()
+            self._shape = shot.pixels.shape
         try:
             frame = Frame(_fitted(shot.pixels, self._plan.size))
             matte, seconds = self._follower.matte(frame, shot.seconds, segmenter, self._governor.every, self.tally)
@@ -193,7 +213,8 @@ class Live:
     def _drop(self, sink: Sink, error: IncognitoError) -> None:
         """Close a sink that failed; the last one's failure ends the run."""
         self._sinks.remove(sink)
-        sink.close()
+        with suppress(IncognitoError):  # it failed already
+            sink.close()
         if not self._sinks:
             raise SinkError(f"{sink.name}: {error}")
         self._tell(f"{sink.name} is closed: {error}")

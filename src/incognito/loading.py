@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from incognito.errors import IncognitoError
+from incognito.errors import IncognitoError, first_line
 
 T = TypeVar("T")
 
@@ -30,3 +30,5 @@ class Loading(Generic[T]):
             self.value = self._load()
         except IncognitoError as error:
             self.error = error
+        except Exception as error:  # whatever a library raises ends the run with one line
+            self.error = IncognitoError(f"a model or background cannot be loaded ({first_line(error)}); choose another")
