@@ -25,6 +25,13 @@ def test_a_session_says_what_it_did(tmp_path):
     assert lines == ["camera ok*40 end: scripted 160x96, 30 fps"]
 
 
+def test_the_pages_address_is_told():
+    """Nobody could guess it."""
+    lines = []
+    session.run(SHORT | {"to": ["page", "null"]}, tell=lines.append)
+    assert lines[1].startswith("page: http://127.0.0.1:")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -97,6 +97,8 @@ class Live:
             for sink in self._sinks:
                 sink.open(self._plan.size, self._plan.fps)
                 opened.append(sink)
+                if address := getattr(sink, "url", ""):  # of the page
+                    self._tell(f"{sink.name}: {address}")
             self._load()
             self._loop()
         finally:
