@@ -7,7 +7,7 @@ from making import write_film
 
 from incognito import background as backgrounds
 from incognito.background import Blur, Colour, Image, Transparent
-from incognito.composite import compose
+from incognito.composite import compose, exchange
 from incognito.frame import Frame, Matte
 
 
@@ -125,3 +125,27 @@ def test_tiny_frames_work(size, text):
     frame = Frame.of(np.full((*size, 3), 99, np.uint8))
     picture = compose(frame, Matte(np.full(size, 0.5, np.float32)), backgrounds.parse(text))
     assert picture.shape[:2] == size
+
+
+def test_a_streams_edges_are_as_clean_as_a_stills():
+    """A red disc with a soft edge on green, laid over blue: no green is left, and nothing beyond its alpha."""
+    rows, columns = np.indices((360, 640))
+    alpha = np.clip((100 - np.hypot(rows - 180, columns - 320)) / 8 + 0.5, 0, 1).astype(np.float32)[..., None]
+    red, green, blue = np.float32([200, 30, 30]), np.float32([30, 200, 30]), np.float32([20, 20, 220])
+    frame = Frame.of((red * alpha + green * (1 - alpha)).round().astype(np.uint8))
+    truth = red * alpha + blue * (1 - alpha)
+    soft = (alpha[..., 0] > 0) & (alpha[..., 0] < 1)
+    matte, behind = Matte(alpha[..., 0]), Colour(*blue.astype(int))
+    stream, still = (way(frame, matte, behind) for way in (exchange, compose))
+    off_stream, off_still = (np.abs(each[soft] - truth[soft]).mean() for each in (stream, still))
+    assert off_stream < 4 and off_stream < off_still + 2
+    assert np.array_equal(stream[~soft], still[~soft])
+
+
+def test_a_streams_picture_of_nobody_is_the_background_alone(portrait):
+    """And of somebody everywhere, the frame: whatever stood in the memory before."""
+    nobody, everybody = (Matte.of_levels(np.full(portrait.shape[:2], level, np.uint8)) for level in (0, 255))
+    for behind in (Colour(1, 2, 3), Image(portrait[::-1, :300]), Blur()):
+        assert np.array_equal(exchange(Frame(portrait), everybody, behind), portrait)
+        picture = exchange(Frame(portrait), nobody, behind)
+        assert np.array_equal(picture, behind.behind(Frame(portrait), nobody, 0.0))

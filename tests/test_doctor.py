@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 from making import add_variant
 
@@ -133,11 +134,13 @@ def test_frames_are_timed_for_two_seconds():
     clock, shown = FakeClock(), []
 
     def removal(frame, seconds):
-        shown.append(frame)
+        shown.append("abc"[frame.pixels[0, 0, 0]])
         clock.advance(0.25 if len(shown) % 2 else 0.125)
 
     stopwatch = Stopwatch(clock)
-    assert doctor.time_frames(removal, "abc", stopwatch) == 11 / 2.0
+    assert (
+        doctor.time_frames(removal, [np.full((2, 2, 3), shade, np.uint8) for shade in range(3)], stopwatch) == 11 / 2.0
+    )
     assert "".join(shown) == "a" + "abcbabcbabc"
     assert (stopwatch.count(doctor.FRAME), stopwatch.milliseconds(doctor.FRAME, 50)) == (11, 125.0)
 
@@ -154,7 +157,7 @@ def test_less_than_thirty_frames_a_second_is_worth_attention(monkeypatch, millis
     """With what to ask for instead."""
 
     def time_frames(removal, frames, stopwatch):
-        assert [frame.size for frame in frames] == [(720, 1280)] * doctor.FRAMES
+        assert [frame.shape for frame in frames] == [(720, 1280, 3)] * doctor.FRAMES
         return 1000 / milliseconds
 
     monkeypatch.setattr("incognito.segment.Segmenter", lambda model: None)

@@ -178,12 +178,12 @@ class Stalling(Colour):
         super().__init__(*GREEN)
         self.asked = 0
 
-    def behind(self, frame, alpha, seconds):
+    def behind(self, frame, matte, seconds):
         self.asked += 1
         time.sleep(0.03)
         if self.asked == 5:
             raise InputError("the film broke off")
-        return super().behind(frame, alpha, seconds)
+        return super().behind(frame, matte, seconds)
 
 
 def test_a_slow_background_costs_frames_and_shows_nothing():

@@ -14,7 +14,7 @@ def circle(size: int, radius: float, softness: float = 1.0) -> np.ndarray:
 
 
 def by_grey(alpha: np.ndarray, small: np.ndarray, frame: Frame) -> np.ndarray:
-    return refine.upsample(alpha, refine.guide_of(small, alpha.shape), frame)
+    return refine.upsample(alpha, refine.guide_of(small, alpha.shape), frame) / np.float32(255)
 
 
 both_ways = pytest.mark.parametrize("upsample", [by_grey, refine.upsample_still])

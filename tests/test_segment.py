@@ -6,8 +6,9 @@ import pytest
 from making import toy_card
 
 from incognito.errors import UsageError
+from incognito.frame import resize
 from incognito.runtime import ConstantRuntime
-from incognito.segment import Segmenter, resize
+from incognito.segment import Segmenter
 from incognito.timing import Stopwatch
 
 SIZES = [(16, 16), (17, 31), (90, 160), (480, 640), (1280, 720), (511, 513)]

@@ -10,9 +10,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from incognito import photo, video
+from incognito import memory, photo, video
 from incognito.errors import UnknownBackgroundError
-from incognito.frame import Frame, Picture, Plane
+from incognito.frame import Frame, Matte, Picture, resize
 from incognito.refine import spread
 
 STRONGEST = 100  # of blur
@@ -26,7 +26,7 @@ Timed = tuple[float, Picture]  # seconds from a film's beginning, and what is sh
 class Background(Protocol):
     """Anything that can stand behind a person."""
 
-    def behind(self, frame: Frame, alpha: Plane, seconds: float) -> Picture | None:
+    def behind(self, frame: Frame, matte: Matte, seconds: float) -> Picture | None:
         """Give the picture behind a frame at a time of the film, uint8 RGB (H, W, 3); None for nothing."""
         ...
 
@@ -34,7 +34,7 @@ class Background(Protocol):
 class Transparent:
     """Nothing: the picture gets an alpha channel."""
 
-    def behind(self, frame: Frame, alpha: Plane, seconds: float) -> None:
+    def behind(self, frame: Frame, matte: Matte, seconds: float) -> None:
         """Give nothing."""
         return
 
@@ -45,17 +45,15 @@ class Blur:
     def __init__(self, strength: float = USUAL) -> None:
         self.strength = strength
 
-    def behind(self, frame: Frame, alpha: Plane, seconds: float) -> Picture:
+    def behind(self, frame: Frame, matte: Matte, seconds: float) -> Picture:
         """Blur what is not person; as much of a picture, whatever its size."""
-        height, width = frame.size
-        sigma = self.strength * min(height, width) / LINES
-        factor = max(1, int(sigma / 3))  # a blur of sigma >= 3 hides that it was made on fewer pixels
-        size = (max(1, width // factor), max(1, height // factor))
-        small = cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
-        person = cv2.dilate(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.ones((3, 3), np.uint8))
-        place = np.clip(1 - 2 * person, 0, 1).astype(np.float32)
-        blurred = spread(small.astype(np.float32), place, max(sigma / factor, 0.5))
-        return cv2.resize(cv2.convertScaleAbs(blurred), (width, height))
+        sigma = self.strength * min(frame.size) / LINES
+        factor = max(1, int(sigma / 2))  # a blur of sigma >= 2 hides that it was made on fewer pixels
+        size = max(1, frame.size[0] // factor), max(1, frame.size[1] // factor)
+        person = cv2.dilate(resize(matte.levels, size), np.ones((3, 3), np.uint8)).astype(np.float32)
+        place = np.clip(1 - person * np.float32(2 / 255), 0, 1)
+        blurred = spread(frame.shrunk(size).astype(np.float32), place, max(sigma / factor, 0.5))
+        return cv2.resize(cv2.convertScaleAbs(blurred), frame.size[::-1], dst=memory.empty(frame.pixels.shape))
 
 
 class Colour:
@@ -63,10 +61,13 @@ class Colour:
 
     def __init__(self, red: int, green: int, blue: int) -> None:
         self.rgb = (red, green, blue)
+        self._filled: Picture = np.full((1, 1, 3), self.rgb, np.uint8)
 
-    def behind(self, frame: Frame, alpha: Plane, seconds: float) -> Picture:
-        """Fill the frame."""
-        return np.full_like(frame.pixels, self.rgb)
+    def behind(self, frame: Frame, matte: Matte, seconds: float) -> Picture:
+        """Fill the frame; once for a size."""
+        if self._filled.shape != frame.pixels.shape:
+            self._filled = cv2.resize(self._filled[:1, :1], frame.size[::-1])
+        return self._filled
 
 
 class Image:
@@ -76,7 +77,7 @@ class Image:
         self._pixels = pixels
         self._fitted = pixels
 
-    def behind(self, frame: Frame, alpha: Plane, seconds: float) -> Picture:
+    def behind(self, frame: Frame, matte: Matte, seconds: float) -> Picture:
         """Cover the frame; the fitting is done once for a size."""
         fitted = self._fitted
         if fitted.shape != frame.pixels.shape:
@@ -97,7 +98,7 @@ class Film:
         self._pause = 1 / 25  # how long the last picture stays: as long as the one before it
         self._restart()
 
-    def behind(self, frame: Frame, alpha: Plane, seconds: float) -> Picture:
+    def behind(self, frame: Frame, matte: Matte, seconds: float) -> Picture:
         """Give the picture that the video shows at that time; times must not go back."""
         while (ahead := self._next) is None or seconds - self._begun >= ahead[0]:
             if ahead is not None:

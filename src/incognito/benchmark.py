@@ -17,14 +17,14 @@ import numpy as np
 from incognito import __version__, demo, output, page, record, zoo
 from incognito.background import Blur
 from incognito.errors import ModelError, UsageError
-from incognito.frame import Frame
+from incognito.frame import Frame, Picture, resize
 from incognito.load import Watch
 from incognito.machine import cpu
 from incognito.network import to_tensor
 from incognito.pipeline import Removal
 from incognito.record import NETWORK, PATH, Record, Row
 from incognito.runtime import Runtime, cores, installed, open_runtime
-from incognito.segment import Segmenter, resize
+from incognito.segment import Segmenter
 from incognito.timing import Stopwatch
 from incognito.zoo import Card
 
@@ -125,18 +125,17 @@ def network_alone(candidate: Candidate, stopwatch: Stopwatch | None = None) -> W
     return Work(candidate, "", stopwatch, once)
 
 
-def whole_path(candidate: Candidate, frames: Sequence[Frame], stopwatch: Stopwatch | None = None) -> Work:
+def whole_path(candidate: Candidate, frames: Sequence[Picture], stopwatch: Stopwatch | None = None) -> Work:
     """Take a stream of frames, shown to and fro, through a candidate's path: segment, refine, composite over a blur."""
     stopwatch = stopwatch or Stopwatch()
     removal = Removal(Segmenter(candidate.card.path, runtime=candidate.network), Blur(), stopwatch)
     stream = itertools.cycle([*frames, *frames[-2:0:-1]])
 
     def once() -> None:
-        frame = next(stream)
         with stopwatch.stage(PATH):
-            removal(frame, 0.0)
+            removal(Frame(next(stream)), 0.0)
 
-    height, width = frames[0].size
+    height, width = frames[0].shape[:2]
     return Work(candidate, f"{width}x{height}", stopwatch, once)
 
 
@@ -181,10 +180,10 @@ def pinned(threads: int) -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
-def film(size: tuple[int, int]) -> list[Frame]:
+def film(size: tuple[int, int]) -> list[Picture]:
     """The first frames of the demonstration's film at a size, height and width."""
     still = demo.portrait().pixels
-    return [Frame(demo.camera_view(still, number / demo.RATE, size)) for number in range(FRAMES)]
+    return [demo.camera_view(still, number / demo.RATE, size) for number in range(FRAMES)]
 
 
 def picture(card: Card) -> np.ndarray:

@@ -15,7 +15,7 @@ from incognito.timing import Stopwatch
 
 if TYPE_CHECKING:
     from incognito.choice import Candidate
-    from incognito.frame import Frame
+    from incognito.frame import Picture
     from incognito.pipeline import Removal
 
 Level = Literal["ok", "attention", "missing"]
@@ -62,17 +62,19 @@ def examine() -> Iterator[Finding]:
         yield from _findings(title, check, needed)
 
 
-def time_frames(removal: Removal, frames: Sequence[Frame], stopwatch: Stopwatch) -> float:
+def time_frames(removal: Removal, frames: Sequence[Picture], stopwatch: Stopwatch) -> float:
     """Take frames, shown to and fro, through a removal for SECONDS; give how many went through in a second.
 
     The stopwatch gets each one's time as FRAME.
     """
+    from incognito.frame import Frame
+
     with stopwatch.paused():
-        removal(frames[0], 0.0)
+        removal(Frame(frames[0]), 0.0)
     begun = stopwatch.elapsed
     for frame in itertools.cycle([*frames, *frames[-2:0:-1]]):
         with stopwatch.stage(FRAME):
-            removal(frame, 0.0)
+            removal(Frame(frame), 0.0)
         if stopwatch.elapsed - begun >= SECONDS:
             break
     return stopwatch.count(FRAME) / (stopwatch.elapsed - begun)
@@ -171,12 +173,11 @@ def _timed(candidate: Candidate, verdict: str) -> str:
 def _speed() -> Iterator[Answer]:
     from incognito import demo
     from incognito.background import Blur
-    from incognito.frame import Frame
     from incognito.pipeline import Removal
     from incognito.segment import Segmenter
 
     segmenter, still = Segmenter("fast"), demo.portrait().pixels
-    frames = [Frame(demo.camera_view(still, number / demo.RATE)) for number in range(FRAMES)]
+    frames = [demo.camera_view(still, number / demo.RATE) for number in range(FRAMES)]
     stopwatch = Stopwatch()
     rate = time_frames(Removal(segmenter, Blur(), stopwatch), frames, stopwatch)
     half, most = (stopwatch.milliseconds(FRAME, percentile) for percentile in (50, 95))

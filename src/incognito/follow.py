@@ -11,7 +11,7 @@ from incognito.frame import Frame, Matte
 from incognito.segment import Segmenter, StreamState
 from incognito.timing import Stages
 
-GLANCE = (64, 36)  # pixels, wide and high, that two frames are compared by
+GLANCE = (36, 64)  # pixels, high and wide, that two frames are compared by
 SAME = 2  # levels of any colour that no such pixel may change by, for two frames to be the same
 LONGEST = 1.0  # seconds that a matte of a still picture is held: light may creep
 
@@ -60,4 +60,4 @@ class Follower:
 
 
 def _glance(frame: Frame) -> np.ndarray:
-    return cv2.resize(frame.pixels, GLANCE, interpolation=cv2.INTER_AREA)
+    return frame.shrunk(GLANCE)

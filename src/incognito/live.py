@@ -17,7 +17,7 @@ from incognito import background as backgrounds
 from incognito.background import Background, Blur
 from incognito.camera import Camera
 from incognito.capture import PATIENCE, Capture
-from incognito.composite import compose
+from incognito.composite import exchange
 from incognito.errors import IncognitoError, SinkError, first_line
 from incognito.follow import Follower
 from incognito.frame import Frame, Picture
@@ -184,7 +184,7 @@ class Live:
                 self._follower.forget()
                 return None
             with self.tally.stage("composite"):
-                return compose(frame, matte, background, self._clock() - self._begun)
+                return exchange(frame, matte, background, self._clock() - self._begun)
         except Exception as error:  # whatever went wrong, the room stays hidden, and the next frame is tried
             self._follower.forget()
             self.guard.trip(first_line(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from incognito.background import Background
-from incognito.composite import compose, visible
+from incognito.composite import compose, exchange, visible
 from incognito.frame import Frame, Picture
 from incognito.segment import Segmenter, StreamState
 from incognito.timing import Stopwatch
@@ -23,7 +23,7 @@ class Removal:
         """Take a stream's next frame, shown at `seconds`, to uint8 RGB or RGBA; stages go to the stopwatch."""
         matte, self._state = self._segmenter.step(frame, self._state, self._stopwatch)
         with self._stopwatch.stage("composite"):
-            return compose(frame, matte, self._background, seconds)
+            return exchange(frame, matte, self._background, seconds)
 
     def still(self, frame: Frame) -> Picture:
         """Take a photo to uint8 RGB or RGBA."""

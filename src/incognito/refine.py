@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from incognito.frame import Frame, Picture, Plane
+from incognito import memory
+from incognito.frame import Box, Frame, Matte, Picture, Plane, resize, strips
 
 RADIUS = 3  # of the guided filter's window, in the network's pixels: 2 lost 0.007 boundary F on validation portraits
 EPSILON = 1e-3  # contrast, squared, below which the guide is taken for flat
@@ -21,6 +23,8 @@ FLOOR, CEILING = 0.2, 0.8
 STILL_RADIUS, STILL_EPSILON = 6, 1e-4
 
 SIDE = 4  # of the squares of pixels for which the colours beside an edge are estimated
+
+STRETCH = 255 / (CEILING - FLOOR)  # levels for an alpha of 1
 
 STILL, MOVED = 0.015, 0.06  # mean change of a neighbourhood's grey: sensor noise below, motion above
 CUT = 0.6  # share of the picture that moved, above which it is another one, and nothing is remembered
@@ -43,25 +47,43 @@ def guide_of(small: Picture, size: tuple[int, ...]) -> Plane:
     return grey.astype(np.float32) * np.float32(1 / 255)
 
 
-def steady(alpha: Plane, guide: Plane, memory: Memory | None) -> Memory:
+def steady(alpha: Plane, guide: Plane, last: Memory | None) -> Memory:
     """Mix a new alpha with the remembered one: the old where the picture stands still, the new where it moves."""
-    if memory is None:
+    if last is None:
         return Memory(alpha, guide)
-    change = cv2.blur(cv2.absdiff(guide, memory.guide), (9, 9))
+    change = cv2.blur(cv2.absdiff(guide, last.guide), (9, 9))
     if np.mean(change > MOVED) > CUT:
         return Memory(alpha, guide)
     keep = KEEP * np.clip((MOVED - change) / (MOVED - STILL), 0, 1)
-    return Memory(alpha + keep * (memory.alpha - alpha), guide)
+    return Memory(alpha + keep * (last.alpha - alpha), guide)
 
 
-def upsample(alpha: Plane, guide: Plane, frame: Frame) -> Plane:
-    """Bring alpha (h, w) to the frame's size along the frame's own edges, float32 (H, W) in [0, 1].
+def upsample(alpha: Plane, guide: Plane, frame: Frame) -> np.ndarray:
+    """Bring alpha (h, w) to the frame's size along the frame's own edges: levels, uint8 (H, W).
 
     The fast guided filter (He and Sun 2015): alpha = a x grey + b, with a and b found at the network's size and only
-    interpolated at the frame's.
+    interpolated at the frame's; and only where the line reaches anything above 0, be the grey black or white.
     """
     slope, offset = _guided(alpha, guide)
-    return _on_line([slope], offset, [cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY)])
+    slope, offset = slope * np.float32(1 / (CEILING - FLOOR)), (offset - np.float32(FLOOR)) * np.float32(STRETCH)
+    size = frame.size[::-1]
+    slopes = cv2.resize(slope, size, dst=memory.empty(frame.size, np.float32))
+    offsets = cv2.resize(offset, size, dst=memory.empty(frame.size, np.float32))
+    levels = memory.empty(frame.size)
+    levels.fill(0)
+    for box in strips(_reach(offset + 255 * np.maximum(slope, 0) > 0, frame.size)):
+        grey = cv2.cvtColor(frame.pixels[box], cv2.COLOR_RGB2GRAY)
+        lift = cv2.multiply(slopes[box], grey, dtype=cv2.CV_32F)
+        cv2.add(lift, offsets[box], dst=levels[box], dtype=cv2.CV_8U)
+    return levels
+
+
+def _reach(where: np.ndarray, size: tuple[int, int]) -> Box:
+    """The part of a picture of size (H, W) that interpolation brings the true pixels of a bool (h, w) to."""
+    left, top, width, height = cv2.boundingRect(where.astype(np.uint8))
+    down, right = size[0] / where.shape[0], size[1] / where.shape[1]
+    rows = slice(max(0, int((top - 1) * down)), min(size[0], math.ceil((top + height + 1) * down)))
+    return rows, slice(max(0, int((left - 1) * right)), min(size[1], math.ceil((left + width + 1) * right)))
 
 
 def upsample_still(alpha: Plane, small: Picture, frame: Frame) -> Plane:
@@ -143,6 +165,17 @@ def decontaminate(frame: Frame, alpha: Plane) -> Picture:
     clean = frame.pixels.copy()
     clean[rows, columns] = np.clip(colour, 0, 255)
     return clean
+
+
+def place_behind(frame: Frame, matte: Matte) -> Picture:
+    """The colours of the place around and behind a person, uint8 RGB (H, W, 3), as the pixels beside them have them.
+
+    It is found at an eighth of the size, from pixels that are surely place.
+    """
+    size = max(1, frame.size[0] // 8), max(1, frame.size[1] // 8)
+    person = cv2.dilate(resize(matte.levels, size), np.ones((3, 3), np.uint8))
+    colours = spread(frame.shrunk(size).astype(np.float32), 1 - person * np.float32(1 / 255), 1.0)
+    return cv2.resize(cv2.convertScaleAbs(colours), frame.size[::-1], dst=memory.empty(frame.pixels.shape))
 
 
 def _blurred_sides(pixels: Picture, alpha: Plane) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ import pytest
 
 from incognito import Segmenter, zoo
 from incognito.errors import LabError, UnknownModelError
+from incognito.frame import resize
 from incognito.lab.committee import seat
-from incognito.segment import resize
 
 
 def test_a_committee_is_the_mean_of_its_members_and_their_mirrors(tmp_path, portrait):

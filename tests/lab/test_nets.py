@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from contract_nets import DECODER, NetContract
 
 from incognito.errors import LabError
+from incognito.frame import resize
 from incognito.lab.nets import ROWS, build
 from incognito.lab.unet import IMAGENET
 from incognito.lab.weights import load_encoder
-from incognito.segment import resize
 
 for _architecture, _encoders in ROWS.items():
     for _encoder in _encoders:

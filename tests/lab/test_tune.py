@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from incognito.errors import LabError
+from incognito.frame import resize as shrink
 from incognito.lab import graph, quantise
 from incognito.lab.data import read_manifest
 from incognito.lab.passes import masters_of, resized
 from incognito.lab.recipe import Data
 from incognito.lab.tune import Lesson, Pupil, Tuning, tune
-from incognito.segment import resize as shrink
 
 TUNING = Tuning(
     seed=1, batch=4, rate=1e-3, warmup=8, ema=0.9, cross_entropy=1e-3, focal=0.0, dice=0.0, boundary=0.0, distil=1.0

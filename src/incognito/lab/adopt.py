@@ -16,9 +16,9 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from incognito.errors import LabError
+from incognito.frame import resize as shrink
 from incognito.lab import graph, metrics, tidy
 from incognito.lab.judge import Judge
-from incognito.segment import resize as shrink
 from incognito.zoo import Card
 
 Scaling = tuple[tuple[float, ...], tuple[float, ...]]

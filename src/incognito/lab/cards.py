@@ -21,8 +21,8 @@ FOLDER = Path("docs/models")
 PURPOSES = Path(__file__).with_name("purposes.toml")
 FAMILY = "family"  # whose limits are said of every model
 RESIZE = {
-    "stretch": "A frame of any shape is stretched to that size, its shape not kept: whole blocks of pixels are "
-    "averaged, then it is sampled bilinearly (`incognito.segment.resize`)."
+    "stretch": "A frame of any shape is stretched to that size, its shape not kept: halved as far as that "
+    "goes, each pixel an average, then sampled bilinearly (`incognito.frame.resize`)."
 }
 ACTIVATION = {"none": "finished in the graph", "sigmoid": "after a sigmoid that is still to be applied"}
 TERMS = {  # a word of a source's terms, and what that makes of it; the first that fits counts

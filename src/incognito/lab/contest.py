@@ -66,7 +66,7 @@ def heat(
     on_turn: Callable[[], None] = lambda: None,
 ) -> Heat:
     """Time all contestants on so many threads and cores: the network, the matte of a frame, the frame whole."""
-    film = np.stack([frame.pixels for frame in benchmark.film(SIZE)])
+    film = np.stack(benchmark.film(SIZE))
     with ExitStack() as stack:
         children = [stack.enter_context(each.open(threads)[1]) for each in contestants]
         for child in children:

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from incognito.demo import portrait
 from incognito.errors import LabError
+from incognito.frame import resize
 from incognito.lab import checkpoint as checkpoints
 from incognito.lab.compact import compact
 from incognito.lab.evaluate import measure
 from incognito.lab.recipe import Recipe
 from incognito.lab.train import make_network
 from incognito.runtime import OnnxRuntime
-from incognito.segment import resize
 from incognito.zoo import Card
 
 TOLERANCE = 1e-4  # of alpha, between PyTorch and ONNX Runtime

@@ -17,10 +17,10 @@ from incognito import zoo
 from incognito.background import Colour
 from incognito.composite import compose
 from incognito.demo import portrait
-from incognito.frame import Frame, Picture
+from incognito.frame import Frame, Picture, resize
 from incognito.lab import sheet
 from incognito.output import beside
-from incognito.segment import Segmenter, resize
+from incognito.segment import Segmenter
 
 BEHIND = Colour(142, 197, 196)  # what is left of a place shows on it, dark or bright
 TILE = (224, 224)  # height and width

@@ -11,11 +11,11 @@ import numpy as np
 from onnx import ModelProto
 
 from incognito.errors import LabError
+from incognito.frame import resize as shrink
 from incognito.lab import graph, metrics, race
 from incognito.lab.augment import resize
 from incognito.lab.data import read_manifest
 from incognito.lab.export import write_model
-from incognito.segment import resize as shrink
 from incognito.zoo import Card
 
 Run = Callable[[np.ndarray], np.ndarray]  # uint8 (1, h, w, 3) -> alpha (h, w)

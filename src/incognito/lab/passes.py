@@ -18,10 +18,10 @@ from onnx import ModelProto, TensorProto, helper
 from incognito import runtime
 from incognito.demo import portrait
 from incognito.errors import LabError, UsageError
+from incognito.frame import resize as shrink
 from incognito.lab import compact, graph, quantise, tidy
 from incognito.lab import prune as pruning
 from incognito.lab.judge import Judge
-from incognito.segment import resize as shrink
 
 QAT_ABOVE = 0.003  # IoU that calibration may lose before quantisation is trained for
 FLOATS = (1, 2, 4, 8, 16)  # so many of the worst layers are left in float, one after the other

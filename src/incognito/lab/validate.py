@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from incognito.errors import LabError
+from incognito.frame import resize as shrink
 from incognito.lab import metrics
 from incognito.lab.augment import resize
 from incognito.lab.data import Sample, read_manifest
 from incognito.lab.recipe import Phase
-from incognito.segment import resize as shrink
 
 
 @dataclass(frozen=True, slots=True)

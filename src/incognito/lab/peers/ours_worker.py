@@ -11,12 +11,12 @@ from wire import FRAME, NETWORK, Once, serve, to_and_fro
 
 from incognito import __version__, choice, zoo
 from incognito.background import Blur
-from incognito.frame import Frame
+from incognito.frame import Frame, resize
 from incognito.lab import race
 from incognito.network import to_tensor
 from incognito.pipeline import Removal
 from incognito.runtime import open_runtime
-from incognito.segment import Segmenter, StreamState, resize
+from incognito.segment import Segmenter, StreamState
 
 ROUNDS = 5  # of the race that finds a file's fastest runtime
 
