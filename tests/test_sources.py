@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import http.server
 import os
+import struct
 import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -13,13 +15,14 @@ import numpy as np
 import pytest
 from making import write_film
 
-from incognito.camera import Camera, StreamEnded
+from incognito import v4l2
+from incognito.camera import Camera, NoFrame, StreamEnded
 from incognito.errors import CameraError
 from incognito.playback import Film, Pipe, Stream
 from incognito.scripted import ScriptedCamera
 from incognito.sources import camera_for
 from incognito.timing import FakeClock
-from incognito.webcam import Webcam, found
+from incognito.webcam import Webcam, _refusal, found
 
 SIZE = (48, 64)
 COLOURS = [(200, 30, 40), (30, 190, 60), (40, 60, 210)]
@@ -121,11 +124,51 @@ def test_a_webcam_is_asked_for_what_it_should_give():
 
 
 def test_the_systems_cameras_are_listed(tmp_path):
-    """By their index, as the kernel names them."""
+    """By their index, as the kernel names them, also those that may not be opened."""
     for index, name in ((10, "Loopback"), (2, "Webcam")):
         (tmp_path / f"video{index}").mkdir()
         (tmp_path / f"video{index}" / "name").write_text(name + "\n")
-    assert [(each.index, each.name) for each in found(tmp_path)] == [(2, "Webcam"), (10, "Loopback")]
+    seen = found(tmp_path, devices=tmp_path / "none")
+    assert [(each.index, each.name, each.formats) for each in seen] == [(2, "Webcam", []), (10, "Loopback", [])]
+
+
+class Driver:
+    """What the kernel answers for a camera with two formats, by request; `kind` are its capabilities."""
+
+    def __init__(self, kind: int) -> None:
+        self.kind = kind
+
+    def __call__(self, number: int, request: int, asked: bytes) -> bytes:
+        place = int.from_bytes(asked[:4], "little")
+        if request == v4l2.QUERY_CAPABILITIES:
+            return struct.pack(
+                "16s32s32s6I", b"uvcvideo", b"Webcam", b"usb", 0, v4l2.DEVICE_CAPABILITIES, self.kind, *[0] * 3
+            )
+        if place > 1:
+            raise OSError(22, "Invalid argument")
+        if request == v4l2.ENUMERATE_FORMATS:
+            return struct.pack(
+                "3I32s5I", place, 1, 0, b"", int.from_bytes((b"MJPG", b"YUYV")[place], "little"), *[0] * 4
+            )
+        if asked[4:8] == b"MJPG":
+            return struct.pack("11I", place, 0, v4l2.DISCRETE, *((1280, 720), (640, 480))[place], *[0] * 6)
+        return struct.pack("11I", place, 0, 3, 160, 1920, 2, 120, 1080, 2, 0, 0)
+
+
+def test_a_camera_tells_its_formats(tmp_path):
+    """With their sizes, single ones and ranges; a device for metadata is no camera."""
+    device = tmp_path / "video0"
+    device.touch()
+    answer = v4l2.ask(device, Driver(v4l2.CAPTURE))
+    assert answer.captures and answer.formats == ["MJPG 1280x720, 640x480", "YUYV 160x120 to 1920x1080"]
+    assert v4l2.ask(device, Driver(0x00800000)) == v4l2.Answer(False, [])
+
+
+def test_a_camera_that_cannot_be_opened_says_why(tmp_path):
+    """It is not there, it may not be used, or another program has it."""
+    assert _refusal(3, tmp_path).startswith("there is no camera 3")
+    (tmp_path / "video3").touch()
+    assert "another program has it" in _refusal(3, tmp_path)
 
 
 def test_a_film_keeps_its_own_pace(film):
@@ -138,6 +181,23 @@ def test_a_film_keeps_its_own_pace(film):
         paced.read()
         times.append(round(clock.now, 3))
     assert times == [0, 0.1, 0.4]
+    paced.close()
+
+
+def test_a_films_picture_that_stays_long_is_given_again(tmp_path):
+    """No read waits for more than a moment, however long the gap is."""
+    clock = FakeClock()
+    path = tmp_path / "gap.mp4"
+    write_film(path, [np.full((*SIZE, 3), colour, np.uint8) for colour in COLOURS], [0, 100, 7100], sound=None)
+    paced = Film(path, clock=clock, sleep=clock.advance)
+    paced.open()
+    seen = []
+    for _ in range(7):
+        begun = clock.now
+        shade = int(paced.read()[0, 0].argmax())
+        assert clock.now - begun <= 1.5
+        seen.append(shade)
+    assert seen == [0, 1, 1, 1, 1, 1, 2] and clock.now == pytest.approx(7.1)
     paced.close()
 
 
@@ -160,6 +220,28 @@ def test_raw_frames_come_through_a_pipe(tmp_path):
     assert np.array_equal(camera.read(), picture)
     camera.close()
     writer.join()
+
+
+def test_a_pipe_that_nobody_writes_into_is_waited_for(tmp_path):
+    """Opening it waits for nobody; a read gives up after a moment, keeps what came, and goes on where it was."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    picture = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+    camera = camera_for(str(path), SIZE, 30.0)
+    camera.open()
+    begun = time.monotonic()
+    with pytest.raises(NoFrame, match="check what writes into it"):
+        camera.read()
+    with path.open("wb", buffering=0) as writer:
+        writer.write(picture.tobytes()[:1000])
+        with pytest.raises(NoFrame):
+            camera.read()
+        assert time.monotonic() - begun < 4
+        writer.write(picture.tobytes()[1000:])
+        assert np.array_equal(camera.read(), picture)
+    with pytest.raises(StreamEnded):
+        camera.read()
+    camera.close()
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from incognito.errors import CameraError
 from incognito.frame import Picture
+
+PATIENCE = 1.5  # seconds that a read() may wait for a frame
 
 
 class StreamEnded(Exception):  # noqa: N818 - no error: a file has an end
     """There are no more frames, and there never will be."""
+
+
+class NoFrame(CameraError):  # noqa: N818 - nothing is wrong yet
+    """No frame came in time, but the camera is still there: it may be read again as it is."""
 
 
 class Camera(Protocol):
@@ -25,8 +32,8 @@ class Camera(Protocol):
     def read(self) -> Picture:
         """Wait for the next frame, uint8 RGB (H, W, 3), whose memory is used again for the one after it.
 
-        Returns or raises within two seconds. Raises CameraError where none came or the camera is gone, StreamEnded at
-        a file's or pipe's end. The size may differ from the last frame's.
+        Returns or raises within two seconds. Raises NoFrame where none came, CameraError where the camera is gone,
+        StreamEnded at a file's or pipe's end. The size may differ from the last frame's.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from incognito.camera import Camera, StreamEnded
+from incognito.camera import Camera, NoFrame, StreamEnded
 from incognito.errors import CameraError, IncognitoError, first_line
 from incognito.mailbox import Mailbox
 from incognito.timing import Clock, Stages
@@ -57,15 +57,22 @@ class Capture:
     def _read_until_gone(self) -> None:
         try:
             while not self._over.is_set():
-                pixels = self._camera.read()
-                with self._stages.stage("capture"):
-                    self._mailbox.post(pixels, self._clock())
-                self.away = ""
+                self._read()
         except CameraError as error:
             if not self._camera.lasting:
                 raise
             self.away = str(error)
             self._camera.close()
+
+    def _read(self) -> None:
+        try:
+            pixels = self._camera.read()
+        except NoFrame as error:
+            self.away = str(error)
+            return
+        with self._stages.stage("capture"):
+            self._mailbox.post(pixels, self._clock())
+        self.away = ""
 
     def _reopen(self) -> None:
         while not self._over.is_set():

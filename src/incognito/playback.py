@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import os
+import select
+import sys
 import time
 from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 import numpy as np
 
 from incognito import video
-from incognito.camera import StreamEnded
+from incognito.camera import PATIENCE, NoFrame, StreamEnded
 from incognito.errors import CameraError, InputError, first_line
 from incognito.frame import Picture
 from incognito.timing import Clock
 
-TIMEOUT = (5.0, 1.5)  # seconds to open a stream, and to wait for more of it
+TIMEOUT = (5.0, PATIENCE)  # seconds to open a stream, and to wait for more of it
+UNBLOCKED = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Film:
-    """A video file, each picture when its time comes; with `paced` False, as fast as it is read."""
+    """A video file, each picture when its time comes; with `paced` False, as fast as it is read.
+
+    A picture that is shown for long is given again meanwhile.
+    """
 
     lasting = False
 
@@ -36,6 +42,8 @@ class Film:
         self._path, self._paced, self._clock, self._sleep = path, paced, clock, sleep
         self._pictures: Iterator[tuple[float, Picture]] = iter(())
         self._begun: float | None = None
+        self._last: Picture | None = None
+        self._ahead: tuple[float, Picture] | None = None
 
     def open(self) -> None:
         """Open it from its beginning. Raises CameraError."""
@@ -45,20 +53,28 @@ class Film:
             source.close()
         except InputError as error:
             raise CameraError(str(error)) from None
-        self._pictures, self._begun = video.pictures(self._path), None
+        self._pictures = video.pictures(self._path)
+        self._begun = self._last = self._ahead = None
 
     def read(self) -> Picture:
         """Wait for the next picture's time; raises CameraError where the file is damaged."""
+        seconds, pixels = self._ahead = self._ahead or self._next()
+        if self._paced:
+            self._begun = self._clock() if self._begun is None else self._begun
+            wait = self._begun + seconds - self._clock()
+            self._sleep(min(max(0.0, wait), PATIENCE))
+            if wait > PATIENCE and self._last is not None:
+                return self._last
+        self._ahead, self._last = None, pixels
+        return pixels
+
+    def _next(self) -> tuple[float, Picture]:
         try:
-            seconds, pixels = next(self._pictures)
+            return next(self._pictures)
         except StopIteration:
             raise StreamEnded from None
         except InputError as error:
             raise CameraError(str(error)) from None
-        if self._paced:
-            self._begun = self._clock() if self._begun is None else self._begun
-            self._sleep(max(0.0, self._begun + seconds - self._clock()))
-        return pixels
 
     def close(self) -> None:
         """Close it."""
@@ -111,27 +127,41 @@ class Pipe:
     def __init__(self, name: str, source: int | Path, size: tuple[int, int]) -> None:
         self.name, self.format = name, f"raw {size[1]}x{size[0]}"
         self._source, self._size = source, size
-        self._file: BinaryIO | None = None
+        self._frame = bytearray(size[0] * size[1] * 3)
+        self._filled = 0  # bytes of it that are there
+        self._file: FileIO | None = None
 
     def open(self) -> None:
-        """Open it. Raises CameraError."""
+        """Open it; a named pipe also where nobody writes yet. Raises CameraError."""
         try:
-            self._file = (
-                os.fdopen(os.dup(self._source), "rb") if isinstance(self._source, int) else self._source.open("rb")
-            )
+            number = os.dup(self._source) if isinstance(self._source, int) else os.open(self._source, UNBLOCKED)
         except OSError as error:
             raise CameraError(f"{self.name} cannot be read ({first_line(error)}); check the pipe") from None
+        self._file, self._filled = FileIO(number), 0
 
     def read(self) -> Picture:
         """Give the next frame; a last one that is cut short is the end."""
-        height, width = self._size
-        data = self._file.read(height * width * 3) if self._file else b""
-        if len(data) < height * width * 3:
+        if self._file is None:
             raise StreamEnded
-        return np.frombuffer(data, np.uint8).reshape(height, width, 3)
+        deadline = time.monotonic() + PATIENCE
+        with memoryview(self._frame) as frame:
+            while self._filled < len(frame):
+                if not _readable(self._file, deadline - time.monotonic()):
+                    raise NoFrame(f"{self.name} gives no frames; check what writes into it")
+                count = self._file.readinto(frame[self._filled :])
+                if count == 0:
+                    raise StreamEnded
+                self._filled += count or 0
+        self._filled = 0
+        return np.frombuffer(self._frame, np.uint8).reshape(*self._size, 3)
 
     def close(self) -> None:
         """Close it."""
         if self._file:
             self._file.close()
         self._file = None
+
+
+def _readable(file: FileIO, seconds: float) -> bool:
+    """Whether there is something to read, or the end, within so many seconds; Windows cannot tell, and waits."""
+    return sys.platform == "win32" or bool(select.select([file], [], [], max(0.0, seconds))[0])

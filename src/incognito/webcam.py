@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -12,12 +13,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from incognito import v4l2
+from incognito.camera import PATIENCE
 from incognito.errors import CameraError
 from incognito.frame import Picture
 
 MJPEG = "MJPG"
 WIDE = 720  # lines from which on raw pictures are too much for USB 2 at 30 a second
-PATIENCE = 1500  # milliseconds for a frame
+SELECT_TIMEOUT = ("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")  # seconds for a frame, instead of 10; whole ones only
 BACKENDS = {"linux": cv2.CAP_V4L2, "darwin": cv2.CAP_AVFOUNDATION, "win32": cv2.CAP_DSHOW}
 
 Open = Callable[[int, int, list[int]], Any]  # index, backend, parameters -> what cv2.VideoCapture gives
@@ -52,13 +55,14 @@ class Webcam:
         wanted += [cv2.CAP_PROP_FPS, round(self._fps or 30)]
         if height >= WIDE:
             wanted = [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*MJPEG), *wanted]
+        os.environ.setdefault(*SELECT_TIMEOUT)
         device = self._open(self._index, BACKENDS.get(sys.platform, cv2.CAP_ANY), [])
         if not device.isOpened():
-            raise CameraError(f"there is no camera {self._index}, or another program has it; {_whom(self._index)}")
+            raise CameraError(_refusal(self._index))
         for place in range(0, len(wanted), 2):
             device.set(wanted[place], wanted[place + 1])
         device.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        device.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, PATIENCE)
+        device.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, 1000 * PATIENCE)
         self._device, self.format = device, _format(device)
 
     def read(self) -> Picture:
@@ -76,12 +80,22 @@ class Webcam:
         self._device = None
 
 
-def found(devices: Path = Path("/sys/class/video4linux")) -> list[Found]:
+def found(listed: Path = Path("/sys/class/video4linux"), devices: Path = Path("/dev")) -> list[Found]:
     """The cameras of this machine: on Linux those that are listed, elsewhere those of the first four that open."""
     if sys.platform == "linux":
-        names = sorted(devices.glob("video*"), key=lambda path: int(re.sub(r"\D", "", path.name) or 0))
-        return [Found(int(path.name[5:]), (path / "name").read_text().strip(), []) for path in names]
+        names = sorted(listed.glob("video*"), key=lambda path: int(re.sub(r"\D", "", path.name) or 0))
+        return [each for each in (_asked(path, devices) for path in names) if each]
     return [each for each in map(_probed, range(4)) if each]
+
+
+def _asked(listed: Path, devices: Path) -> Found | None:
+    """What the kernel knows of a camera; None for what is no camera, such as a camera's second device for metadata."""
+    index, name = int(listed.name[5:]), (listed / "name").read_text().strip()
+    try:
+        answer = v4l2.ask(devices / listed.name)
+    except OSError:  # it may not be opened, and is there all the same
+        return Found(index, name, [])
+    return Found(index, name, answer.formats) if answer.captures else None
 
 
 def _probed(index: int) -> Found | None:
@@ -95,10 +109,19 @@ def _probed(index: int) -> Found | None:
         camera.close()
 
 
-def _whom(index: int) -> str:
-    """What to do about a camera that cannot be opened."""
-    there = ", ".join(f"{each.index} ({each.name})" for each in found()) if sys.platform == "linux" else ""
-    return f"these are here: {there}" if there else "plug one in, allow its use, or give --camera a file"
+def _refusal(index: int, devices: Path = Path("/dev")) -> str:
+    """Why a camera cannot be opened, as far as that can be told, and what to do about it."""
+    device = devices / f"video{index}"
+    if sys.platform != "linux":
+        return f"there is no camera {index}, or another program has it; plug it in, allow its use, or give a file"
+    if not device.exists():
+        there = ", ".join(f"{each.index} ({each.name})" for each in found())
+        return f"there is no camera {index}; " + (
+            f"these are here: {there}" if there else "plug one in, or give a file"
+        )
+    if not os.access(device, os.R_OK | os.W_OK):
+        return f"you may not use camera {index}; add yourself to the group video and log in again"
+    return f"camera {index} gives nothing, or another program has it; close that program"
 
 
 def _format(device: Any) -> str:
