@@ -24,7 +24,7 @@ LAYERS = [  # each may import from those above it only
     {"background", "segment"},
     {"composite"},
     {"api", "pipeline"},
-    {"demo", "files", "follow", "governor", "guard", "loading", "mailbox", "outputs", "sources", "tally"},
+    {"aside", "demo", "files", "follow", "governor", "guard", "loading", "mailbox", "outputs", "sources", "tally"},
     {"capture"},
     {"live"},
     {"doctor", "session"},

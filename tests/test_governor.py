@@ -2,7 +2,7 @@
 
 import pytest
 
-from incognito.governor import CALM, Governor
+from incognito.governor import CALM, Governor, Step, steps_of
 from incognito.timing import FakeClock
 
 
@@ -11,19 +11,19 @@ class Machine:
 
     def __init__(self, milliseconds, budget=None) -> None:
         self.clock, self.cpu = FakeClock(), FakeClock()
-        self.governor = Governor(budget, 30.0, clock=self.clock, cpu=self.cpu)
+        self.governor = Governor(budget, 30.0, steps_of("tiny"), clock=self.clock, cpu=self.cpu)
         self.milliseconds, self.seen = milliseconds, []
 
     def run(self, seconds: float) -> list[int]:
         """Let frames come for so long; gives the cadences in their order, each once."""
         until = self.clock.now + seconds
         while self.clock.now < until:
-            cost = self.milliseconds(self.governor.every) / 1000
+            cost = self.milliseconds(self.governor.step.every) / 1000
             self.clock.advance(max(1 / 30, cost))
             self.cpu.advance(cost)
             self.governor.note(cost)
-            if not self.seen or self.seen[-1] != self.governor.every:
-                self.seen.append(self.governor.every)
+            if not self.seen or self.seen[-1] != self.governor.step.every:
+                self.seen.append(self.governor.step.every)
         return self.seen
 
 
@@ -66,3 +66,10 @@ def test_a_budget_counts_cpu_time(monkeypatch):
 def test_there_is_a_last_step(milliseconds):
     """A machine that is far too slow ends at the last cadence."""
     assert Machine(lambda every: milliseconds).run(120) == [1, 2, 3, 4]
+
+
+def test_a_smaller_network_comes_before_fewer_frames():
+    """For the shipped ones; a network of one's own is only asked less often."""
+    assert steps_of("best")[:4] == [Step("best", 1), Step("fast", 1), Step("tiny", 1), Step("tiny", 2)]
+    assert steps_of("fast")[:3] == [Step("fast", 1), Step("tiny", 1), Step("tiny", 2)]
+    assert steps_of("mine.onnx") == [Step("mine.onnx", every) for every in (1, 2, 3, 4)]

@@ -15,6 +15,7 @@ import pytest
 from incognito import Segmenter, zoo
 from incognito.background import Colour
 from incognito.errors import CameraError, IncognitoError, InputError, SinkError
+from incognito.governor import Step
 from incognito.guard import State, safe_picture
 from incognito.live import Live, Plan
 from incognito.scripted import KeptSink, NullSink, ScriptedCamera, room
@@ -206,6 +207,39 @@ def test_a_slow_network_shows_each_frame_with_its_own_matte():
     assert made.tally.dropped >= 10 and sink.pictures
 
 
+def test_a_network_that_hangs_shows_the_safe_picture():
+    """What was shown last does not stand there like a picture of now; when the network is back, it goes on."""
+    made, sink = run("ok*40 ok*120 end", Finder({10: 1.5}))
+    assert kinds(sink.pictures).endswith("LsL") and made.tally.dropped > 30
+
+
+def test_a_camera_that_nobody_watches_is_let_go(monkeypatch):
+    """And taken again for whoever comes."""
+    monkeypatch.setattr("incognito.live.UNWATCHED", 1.5)
+
+    class Watched(KeptSink):
+        seen = False
+
+        def watched(self) -> bool:
+            return self.seen
+
+    sink = Watched(2000)
+    made, _ = live("ok*100000", sinks=[sink], seconds=9.0)
+    threading.Timer(4.5, lambda: setattr(sink, "seen", True)).start()
+    made.run()
+    assert kinds(sink.pictures).endswith("LsL") and made._camera.opened == 2 and hides_the_room([sink])
+
+
+def test_the_governor_may_change_the_model():
+    """The last one goes on until the other is loaded."""
+    loaded: list[str] = []
+    made, sinks = live("ok*60 end", load_model=lambda name: (loaded.append(name), Segmenter(name, runtime=Finder()))[1])
+    made._governor = governor = SimpleNamespace(step=Step("fast", 1))
+    governor.note = lambda seconds: setattr(governor, "step", Step("fast.int8", 1))
+    made.run()
+    assert loaded == ["fast", "fast.int8"] and hides_the_room(sinks)
+
+
 def test_a_stalled_camera_is_not_a_frozen_picture():
     """After a moment the safe picture is shown, until frames come again."""
     _, sink = run("ok*40 stall:1s ok*40 end")
@@ -238,7 +272,7 @@ def test_another_camera_never_gets_the_last_ones_matte():
     """At any cadence: the first frame of another size is segmented for itself."""
     finder = Finder()
     made, sinks = live("ok*20 replug:120x200 ok*20 end", finder)
-    made._governor = SimpleNamespace(every=4, note=lambda seconds: None)
+    made._governor = SimpleNamespace(step=Step("fast", 4), note=lambda seconds: None)
     asked: list[int] = []
     fit = made._follower.forget
     made._follower.forget = lambda: (asked.append(finder.runs), fit())

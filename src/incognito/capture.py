@@ -20,7 +20,7 @@ class Capture:
         self._camera, self._mailbox, self._clock, self._stages = camera, mailbox, clock, stages
         self.away, self.ended = "", False
         self.error: IncognitoError | None = None
-        self._over = threading.Event()
+        self._over, self._resting = threading.Event(), threading.Event()
         self.started = False
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
 
@@ -28,6 +28,14 @@ class Capture:
         """Begin to read."""
         self.started = True
         self._thread.start()
+
+    def rest(self) -> None:
+        """Let go of the camera until `wake`."""
+        self._resting.set()
+
+    def wake(self) -> None:
+        """Take hold of the camera again."""
+        self._resting.clear()
 
     def stop(self) -> None:
         """End the thread, which closes the camera."""
@@ -41,7 +49,8 @@ class Capture:
         try:
             while not self._over.is_set():
                 self._read_until_gone()
-                self._over.wait(PAUSE)
+                while self._resting.is_set() and not self._over.is_set():
+                    self._over.wait(PAUSE / 5)
                 self._reopen()
         except StreamEnded:
             self.ended = True
@@ -56,13 +65,14 @@ class Capture:
 
     def _read_until_gone(self) -> None:
         try:
-            while not self._over.is_set():
+            while not self._over.is_set() and not self._resting.is_set():
                 self._read()
         except CameraError as error:
             if not self._camera.lasting:
                 raise
             self.away = str(error)
-            self._camera.close()
+            self._over.wait(PAUSE)
+        self._camera.close()
 
     def _read(self) -> None:
         try:

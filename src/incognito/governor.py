@@ -1,4 +1,4 @@
-"""The governor: how often the network is asked, so that a call stays within its budget, or keeps its pace.
+"""The governor: which network is asked, and how often, so that a call stays within its budget, or keeps its pace.
 
 It never oscillates: it steps down soon where there is too much work, up only after a long calm with room to spare, and
 waits twice as long each time that going up was a mistake.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from incognito.runtime import cores
 from incognito.timing import Clock
 
 CADENCES = (1, 2, 3, 4)  # every n-th frame is segmented; at 30 a second the oldest matte is then 100 ms old
+SMALLER = {"best": ("best", "fast", "tiny"), "fast": ("fast", "tiny")}  # what may stand in for a shipped model
 HOLD = 2.0  # seconds between two steps down
 CALM = 10.0  # seconds of calm before the first step up
 LONGEST = 600.0  # seconds of calm that may be asked for
@@ -20,18 +22,32 @@ ROOM = 0.6  # of the limit, below which there is room for a step up
 WEIGHT = 0.1  # of a new figure, in the running mean
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A model, and which frames it segments: every n-th."""
+
+    model: str
+    every: int
+
+
+def steps_of(model: str) -> list[Step]:
+    """What may be done with less and less: a shipped model's smaller ones first, then fewer frames."""
+    models = SMALLER.get(model, (model,))
+    return [*(Step(each, CADENCES[0]) for each in models), *(Step(models[-1], every) for every in CADENCES[1:])]
+
+
 class Governor:
-    """Steps through `cadences`. `budget` is a share of this machine (0 to 1); without one, `fps` alone rules."""
+    """Goes through steps. `budget` is a share of this machine (0 to 1); without one, `fps` alone rules."""
 
     def __init__(
         self,
         budget: float | None,
         fps: float,
-        cadences: Sequence[int] = CADENCES,
+        steps: Sequence[Step],
         clock: Clock = time.monotonic,
         cpu: Clock = time.process_time,
     ) -> None:
-        self._budget, self._fps, self._cadences = budget, fps, cadences
+        self._budget, self._fps, self._steps = budget, fps, steps
         self._clock, self._cpu = clock, cpu
         self._place, self._patience = 0, CALM
         self._stepped = self._uneasy = self._noted = clock()
@@ -40,9 +56,9 @@ class Governor:
         self._load = 0.0
 
     @property
-    def every(self) -> int:
-        """Which frames are segmented now: every n-th."""
-        return self._cadences[self._place]
+    def step(self) -> Step:
+        """What is to be done now."""
+        return self._steps[self._place]
 
     def note(self, loop_seconds: float) -> None:
         """Learn what a frame took, and decide."""
@@ -68,5 +84,5 @@ class Governor:
     def _step_down(self, now: float) -> None:
         if self._rose is not None and now - self._rose < self._patience:
             self._patience = min(2 * self._patience, LONGEST)
-        self._place = min(self._place + 1, len(self._cadences) - 1)
+        self._place = min(self._place + 1, len(self._steps) - 1)
         self._stepped, self._rose, self._load = now, None, ROOM

@@ -1,11 +1,13 @@
 """Live: capture -> newest frame -> segment, refine, composite -> sinks; and the safe picture whenever in doubt.
 
-The loop and everything it shows run in one thread. A camera's thread leaves frames in a mailbox; models and backgrounds
-are loaded in threads of their own. Nothing but a composited frame or the safe picture ever reaches a sink.
+The loop and everything it shows run in one thread. A camera's thread leaves frames in a mailbox; a frame is composited
+in a thread that the loop does not wait for too long; models and backgrounds are loaded in threads of their own. Nothing
+but a composited frame or the safe picture ever reaches a sink.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from incognito import background as backgrounds
+from incognito.aside import Aside
 from incognito.background import Background, Blur
 from incognito.camera import Camera
 from incognito.capture import PATIENCE, Capture
@@ -21,7 +24,7 @@ from incognito.composite import exchange
 from incognito.errors import IncognitoError, SinkError, first_line
 from incognito.follow import Follower
 from incognito.frame import Frame, Picture
-from incognito.governor import Governor
+from incognito.governor import Governor, steps_of
 from incognito.guard import OLDEST, Guard, State, safe_picture
 from incognito.loading import Loading
 from incognito.mailbox import Mailbox, Shot
@@ -33,6 +36,8 @@ from incognito.timing import Clock
 WAIT = 0.1  # seconds that the loop waits for a frame before it looks around
 PULSE = 0.5  # seconds between two safe pictures
 STRONGER = 1.25  # times, a step of the blur
+LATE = 0.5  # seconds that a frame may take: after that, what stands is no picture of now
+UNWATCHED = 10.0  # seconds after which the camera is let go where nobody looks
 
 STATUS = 1.0  # seconds between two looks at the run
 
@@ -72,15 +77,18 @@ class Live:
         self._plan, self._clock = plan, clock
         self._tell, self._status = tell, status
         self._camera, self._sinks = camera, list(sinks)
-        self._governor = governor or Governor(None, plan.fps, clock=clock)
+        self._governor = governor or Governor(None, plan.fps, steps_of(plan.model), clock)
         self._mailbox, self._follower = Mailbox(), Follower(OLDEST)
         self._capture = Capture(camera, self._mailbox, clock, self.tally)
         self._safe = safe_picture(plan.size)
         self._begun = self._last_shown = self._told = clock()
         self._chosen, self._beside = 0, plan.side_by_side
         self._shape: tuple[int, ...] = ()  # of the camera's last frame: another one is another camera's
-        self._paused = self._quit = self._shows_safe = False
-        self._loads: list[Loading[Any]] = []
+        self._paused = self._quit = self._shows_safe = self._stale = False
+        self._watched = self._begun
+        self._asleep = False
+        self._loads: list[Loading[Any]] = []  # what the run cannot do without
+        self._models: dict[str, Loading[Segmenter]] = {}
 
     @property
     def state(self) -> str:
@@ -91,6 +99,7 @@ class Live:
     def run(self) -> None:
         """Run until the stream ends, somebody quits or the time is over. Raises IncognitoError for what ended it."""
         self._camera.open()
+        self._aside = Aside()
         self._tell(f"camera {self._camera.name}: {self._camera.format}")
         opened: list[Sink] = []
         try:
@@ -103,6 +112,7 @@ class Live:
             self._loop()
         finally:
             self._capture.stop()
+            self._aside.close(PATIENCE)
             self._close([each for each in opened if each in self._sinks])  # one that failed is closed already
 
     def _close(self, sinks: Sequence[Sink]) -> None:
@@ -113,14 +123,14 @@ class Live:
                 sink.close()
             except IncognitoError as error:
                 errors.append(error)
-        for each in self._loads:
+        for each in [*self._loads, *self._models.values()]:
             each.join(PATIENCE)
         if errors:
             raise errors[0]
 
     def _load(self) -> None:
         plan = self._plan
-        self._model = Loading(partial(plan.load_model, plan.model))
+        self._model = self._models[plan.model] = Loading(partial(plan.load_model, plan.model))
         self._places = [Loading(partial(plan.load_background, text)) for text in plan.behind]
         self._loads = [self._model, *self._places]
 
@@ -130,7 +140,7 @@ class Live:
                 self._obey(command)
             if not self._capture.started and self._model.value and self._places[self._chosen].value:
                 self._capture.start()  # not before, or a film's first seconds would be lost
-            shot = self._mailbox.take(WAIT)
+            shot = self._next()
             self.tally.captured, self.tally.dropped = self._mailbox.captured, self._mailbox.dropped
             if shot:
                 self._turn(shot)
@@ -138,10 +148,27 @@ class Live:
                 self._wait()
             self._report()
 
+    def _next(self) -> Shot | None:
+        """The newest frame; none while the last one's memory is still being read."""
+        if self._aside.busy:
+            self._aside.wait(WAIT)
+            return None
+        return self._mailbox.take(WAIT)
+
     def _report(self) -> None:
         if self._clock() - self._told >= STATUS:
             self._told = self._clock()
             self._status(self)
+            self._doze()
+
+    def _doze(self) -> None:
+        """Let go of a camera whose pictures nobody looks at, where that can be told, and take it again."""
+        if not self._camera.lasting or any(sink.watched() is not False for sink in self._sinks):
+            self._watched = self._clock()
+        asleep = self._clock() - self._watched >= UNWATCHED
+        if asleep != self._asleep:
+            (self._capture.rest if asleep else self._capture.wake)()
+            self._asleep = asleep
 
     def _is_over(self) -> bool:
         """Whether to end; raises what ended the camera or cannot be loaded."""
@@ -156,6 +183,7 @@ class Live:
         """Take one frame all the way."""
         start = self._clock()
         picture = None if self._paused else self._composited(shot)
+        self._governor.note(self._clock() - start)
         if picture is None:
             self._show_safe()
             return
@@ -166,40 +194,69 @@ class Live:
         self.tally.processed += 1
         self.tally.add(LOOP, self._clock() - start)
         self.tally.add(LATENCY, self._clock() - shot.seconds)
-        self._governor.note(self._clock() - start)
 
     def _composited(self, shot: Shot) -> Picture | None:
         """A frame without its room; None where that cannot be had, and the guard knows why."""
-        segmenter, background = self._model.value, self._places[self._chosen].value
+        segmenter, background = self._segmenter(), self._places[self._chosen].value
         if not segmenter or not background:
             self.guard.trip("still loading")
             return None
-        if shot.pixels.shape != self._shape:
+        if self._stale or shot.pixels.shape != self._shape:
             self._follower.forget()
-            self._shape = shot.pixels.shape
+            self._stale, self._shape = False, shot.pixels.shape
         try:
-            frame = Frame(_fitted(shot.pixels, self._plan.size))
-            matte, seconds = self._follower.matte(frame, shot.seconds, segmenter, self._governor.every, self.tally)
-            if not self.guard.permits(shot.seconds, seconds):
-                self._follower.forget()
-                return None
-            with self.tally.stage("composite"):
-                return exchange(frame, matte, background, self._clock() - self._begun)
+            picture, seconds = self._aside.run(partial(self._made, shot, segmenter, background), LATE)
         except Exception as error:  # whatever went wrong, the room stays hidden, and the next frame is tried
-            self._follower.forget()
-            self.guard.trip(first_line(error))
+            self._distrust(first_line(error))
             return None
+        if not self.guard.permits(shot.seconds, seconds):
+            self._stale = True
+            return None
+        return picture
+
+    def _made(self, shot: Shot, segmenter: Segmenter, background: Background) -> tuple[Picture, float]:
+        """A frame without its room, and the time of the frame that its matte is right for."""
+        frame = Frame(_fitted(shot.pixels, self._plan.size))
+        every = self._governor.step.every
+        matte, seconds = self._follower.matte(frame, shot.seconds, segmenter, every, self.tally)
+        with self.tally.stage("composite"):
+            return exchange(frame, matte, background, shot.seconds - self._begun), seconds
+
+    def _segmenter(self) -> Segmenter | None:
+        """The model that the governor wants, or the last one while that is loaded; None before there is any."""
+        wanted = self._governor.step.model
+        if wanted not in self._models:
+            self._models[wanted] = Loading(partial(self._plan.load_model, wanted))
+        if self._models[wanted].value:
+            self._model = self._models[wanted]
+        return self._model.value
+
+    def _distrust(self, reason: str) -> None:
+        """Show the safe picture, and let the next frame begin anew."""
+        self.guard.trip(reason)
+        self._stale = True
 
     def _wait(self) -> None:
         """Nothing came: what was shown last must not stand there like a picture of now."""
-        if self._clock() - self._last_shown >= max(OLDEST, 3 / (self._plan.fps or 30)):
-            self.guard.trip(self._capture.away or "no frames from the camera")
-            self._follower.forget()
+        if self._since_shown() >= max(OLDEST, 3 / (self._plan.fps or 30)):
+            self._distrust(self._why_nothing_came())
             self._show_safe()
+
+    def _why_nothing_came(self) -> str:
+        if self._asleep:
+            return "nobody is watching"
+        if self._aside.busy:
+            return "the network takes too long"
+        return self._capture.away or "no frames from the camera"
+
+    def _since_shown(self) -> float:
+        """Seconds since something was shown; without end where the clock went back."""
+        seconds = self._clock() - self._last_shown
+        return seconds if seconds >= 0 else math.inf
 
     def _show_safe(self) -> None:
         """Show the safe picture: at once after a frame, and then as often as keeps a call alive."""
-        if not self._shows_safe or self._clock() - self._last_shown >= PULSE:
+        if not self._shows_safe or self._since_shown() >= PULSE * (2 if self._asleep else 1):
             self.tally.safe += 1
             self._show(self._safe, None)
             self._shows_safe = True
@@ -226,8 +283,7 @@ class Live:
             self._quit = True
         elif command == "pause":
             self._paused = not self._paused
-            self.guard.trip("paused")
-            self._follower.forget()
+            self._distrust("paused")
         elif command == "side-by-side":
             self._beside = not self._beside
         elif command == "background":
