@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "incognito"
 
 LAYERS = [  # each may import from those above it only
-    {"errors", "timing", "header", "machine", "memory", "plot", "v4l2"},
+    {"buffers", "errors", "timing", "header", "machine", "plot", "v4l2"},
     {"extent", "frame", "load", "output", "progress", "sound", "zoo"},
     {"cache", "camera", "photo", "profile", "record", "refine", "runtime", "sink", "video"},
     {"monitor", "network", "page", "playback", "recording", "scripted", "virtual", "webcam", "window"},

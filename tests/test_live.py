@@ -79,10 +79,13 @@ def live(script: str, finder: Finder | None = None, sinks=None, fps: float = 60.
     return Live(camera, sinks, Plan(**given)), sinks
 
 
+def is_live(picture: np.ndarray) -> bool:
+    return not np.array_equal(picture, safe_picture(SIZE))
+
+
 def kinds(pictures: list[np.ndarray]) -> str:
     """What a sink was shown, as letters without repetition: s the safe picture, L a composited frame."""
-    safe = safe_picture(SIZE)
-    letters = ["s" if np.array_equal(picture, safe) else "L" for picture in pictures]
+    letters = ["L" if is_live(picture) else "s" for picture in pictures]
     return "".join(letter for place, letter in enumerate(letters) if place == 0 or letters[place - 1] != letter)
 
 
@@ -281,8 +284,10 @@ def test_another_camera_never_gets_the_last_ones_matte():
 
 
 def test_memory_that_the_camera_uses_again_shows_no_room():
-    """Whatever a driver writes into a frame that was handed out, what is shown is a frame with its matte."""
-    run(" ".join(["reuse"] * 60) + " end")
+    """A driver overwrites a frame while the network still runs: what is shown is the frame as it was."""
+    _, sink = run(" ".join(["reuse"] * 60) + " end", Finder(dict.fromkeys(range(60), 0.02)))
+    middles = [int(picture[SIZE[0] // 2, SIZE[1] // 2, 0]) for picture in sink.pictures if is_live(picture)]
+    assert len(middles) > 10 and {*middles} <= {200, 250}
 
 
 def test_a_clock_that_jumps_permits_no_old_matte():
@@ -293,10 +298,12 @@ def test_a_clock_that_jumps_permits_no_old_matte():
         def __call__(self) -> float:
             return time.monotonic() + next(jumps)
 
-    made, sinks = live("ok*60 end")
+    made, sinks = live("ok*90 end")
+    made._governor = SimpleNamespace(step=Step("fast", 2), note=lambda seconds: None)
     made._clock = made._capture._clock = Jumping()
     made.run()
     assert hides_the_room(sinks) and sinks[0].closed == 1
+    assert made.guard.state is State.LIVE and kinds(sinks[0].pictures)[-1] == "L"
 
 
 class Failing(KeptSink):

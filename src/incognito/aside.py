@@ -38,7 +38,7 @@ class Aside:
         except TimeoutError:
             if future.done():
                 raise
-            raise Late("the network takes too long") from None
+            raise Late from None
 
     def wait(self, seconds: float) -> None:
         """Wait for the end of what was late, so many seconds at the most."""

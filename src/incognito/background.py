@@ -10,7 +10,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from incognito import memory, photo, video
+from incognito import buffers, photo, video
 from incognito.errors import UnknownBackgroundError
 from incognito.frame import Frame, Matte, Picture, resize
 from incognito.refine import spread
@@ -53,7 +53,7 @@ class Blur:
         person = cv2.dilate(resize(matte.levels, size), np.ones((3, 3), np.uint8)).astype(np.float32)
         place = np.clip(1 - person * np.float32(2 / 255), 0, 1)
         blurred = spread(frame.shrunk(size).astype(np.float32), place, max(sigma / factor, 0.5))
-        return cv2.resize(cv2.convertScaleAbs(blurred), frame.size[::-1], dst=memory.empty(frame.pixels.shape))
+        return cv2.resize(cv2.convertScaleAbs(blurred), frame.size[::-1], dst=buffers.empty(frame.pixels.shape))
 
 
 class Colour:

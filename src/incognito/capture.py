@@ -49,8 +49,10 @@ class Capture:
         try:
             while not self._over.is_set():
                 self._read_until_gone()
+                self._camera.close()
+                self._over.wait(PAUSE)
                 while self._resting.is_set() and not self._over.is_set():
-                    self._over.wait(PAUSE / 5)
+                    self._over.wait(PAUSE)
                 self._reopen()
         except StreamEnded:
             self.ended = True
@@ -71,8 +73,6 @@ class Capture:
             if not self._camera.lasting:
                 raise
             self.away = str(error)
-            self._over.wait(PAUSE)
-        self._camera.close()
 
     def _read(self) -> None:
         try:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import cv2
 import numpy as np
 
-from incognito import memory
+from incognito import buffers
 from incognito.errors import InputError
 
 Picture: TypeAlias = np.ndarray  # uint8 RGB (H, W, 3); OpenCV's results carry no dtype for the type checker
@@ -125,7 +125,7 @@ def resize(pixels: Picture, size: tuple[int, int]) -> Picture:
 def halved(pixels: Picture, sides: tuple[bool, bool]) -> Picture:
     """A picture at half its height, its width or both: averages of two pixels or four."""
     height, width = (-(-length // 2) if half else length for length, half in zip(pixels.shape, sides, strict=False))
-    half = memory.empty((height, width, *pixels.shape[2:]))
+    half = buffers.empty((height, width, *pixels.shape[2:]))
     return cv2.resize(pixels, (width, height), dst=half, interpolation=cv2.INTER_LINEAR)  # averages, at a half
 
 

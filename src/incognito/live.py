@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from incognito import background as backgrounds
-from incognito.aside import Aside
+from incognito.aside import Aside, Late
 from incognito.background import Background, Blur
 from incognito.camera import Camera
 from incognito.capture import PATIENCE, Capture
@@ -37,6 +37,7 @@ WAIT = 0.1  # seconds that the loop waits for a frame before it looks around
 PULSE = 0.5  # seconds between two safe pictures
 STRONGER = 1.25  # times, a step of the blur
 LATE = 0.5  # seconds that a frame may take: after that, what stands is no picture of now
+TOO_LONG = "a frame takes too long"
 UNWATCHED = 10.0  # seconds after which the camera is let go where nobody looks
 
 STATUS = 1.0  # seconds between two looks at the run
@@ -181,12 +182,18 @@ class Live:
 
     def _turn(self, shot: Shot) -> None:
         """Take one frame all the way."""
-        start = self._clock()
-        picture = None if self._paused else self._composited(shot)
-        self._governor.note(self._clock() - start)
-        if picture is None:
+        if self._paused:
             self._show_safe()
             return
+        start = self._clock()
+        if (picture := self._composited(shot)) is None:
+            self._show_safe()
+        else:
+            self._put(picture, shot, start)
+        self._governor.note(self._clock() - start)
+
+    def _put(self, picture: Picture, shot: Shot, start: float) -> None:
+        """Show what was made of a frame since `start`, and count it."""
         original = shot.pixels if self._beside and self.guard.state is State.LIVE else None
         with self.tally.stage("sink"):
             self._show(picture, original)
@@ -206,6 +213,9 @@ class Live:
             self._stale, self._shape = False, shot.pixels.shape
         try:
             picture, seconds = self._aside.run(partial(self._made, shot, segmenter, background), LATE)
+        except Late:
+            self._distrust(TOO_LONG)
+            return None
         except Exception as error:  # whatever went wrong, the room stays hidden, and the next frame is tried
             self._distrust(first_line(error))
             return None
@@ -246,7 +256,7 @@ class Live:
         if self._asleep:
             return "nobody is watching"
         if self._aside.busy:
-            return "the network takes too long"
+            return TOO_LONG
         return self._capture.away or "no frames from the camera"
 
     def _since_shown(self) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from incognito import memory
+from incognito import buffers
 from incognito.frame import Box, Frame, Matte, Picture, Plane, resize, strips
 
 RADIUS = 3  # of the guided filter's window, in the network's pixels: 2 lost 0.007 boundary F on validation portraits
@@ -17,14 +17,14 @@ EPSILON = 1e-3  # contrast, squared, below which the guide is taken for flat
 # A network's alpha is a belief: below and above these it is sure, and a room must not shimmer through. Mean error on
 # validation portraits and heads: 0.032, and 0.040 with 0.04 and 0.96.
 FLOOR, CEILING = 0.2, 0.8
+STRETCH = np.float32(1 / (CEILING - FLOOR))
 
 # By all colours a wider window pays: over grey's, windows of 3, 4, 6 and 10 pixels brought 0.001, 0.002, 0.003, 0.002
 # of IoU on 160 validation photos, and 0.004, 0.009, 0.012 and 0.007 of boundary F.
 STILL_RADIUS, STILL_EPSILON = 6, 1e-4
 
 SIDE = 4  # of the squares of pixels for which the colours beside an edge are estimated
-
-STRETCH = 255 / (CEILING - FLOOR)  # levels for an alpha of 1
+PLACE_SIDE = 8  # of those for which the place behind a stream's person is: 4 was no better, and dearer
 
 STILL, MOVED = 0.015, 0.06  # mean change of a neighbourhood's grey: sensor noise below, motion above
 CUT = 0.6  # share of the picture that moved, above which it is another one, and nothing is remembered
@@ -65,11 +65,11 @@ def upsample(alpha: Plane, guide: Plane, frame: Frame) -> np.ndarray:
     interpolated at the frame's; and only where the line reaches anything above 0, be the grey black or white.
     """
     slope, offset = _guided(alpha, guide)
-    slope, offset = slope * np.float32(1 / (CEILING - FLOOR)), (offset - np.float32(FLOOR)) * np.float32(STRETCH)
+    slope, offset = slope * STRETCH, (offset - np.float32(FLOOR)) * (255 * STRETCH)  # levels for a level of grey
     size = frame.size[::-1]
-    slopes = cv2.resize(slope, size, dst=memory.empty(frame.size, np.float32))
-    offsets = cv2.resize(offset, size, dst=memory.empty(frame.size, np.float32))
-    levels = memory.empty(frame.size)
+    slopes = cv2.resize(slope, size, dst=buffers.empty(frame.size, np.float32))
+    offsets = cv2.resize(offset, size, dst=buffers.empty(frame.size, np.float32))
+    levels = buffers.empty(frame.size)
     levels.fill(0)
     for box in strips(_reach(offset + 255 * np.maximum(slope, 0) > 0, frame.size)):
         grey = cv2.cvtColor(frame.pixels[box], cv2.COLOR_RGB2GRAY)
@@ -100,11 +100,10 @@ def upsample_still(alpha: Plane, small: Picture, frame: Frame) -> Plane:
 
 def _on_line(slopes: Sequence[Plane], offset: Plane, guides: Sequence[np.ndarray]) -> Plane:
     """The sum of slopes x guides + offset, at the size of the guides, uint8 (H, W), from FLOOR to CEILING."""
-    stretch = np.float32(1 / (CEILING - FLOOR))
     size = guides[0].shape[::-1]
-    full = cv2.resize((offset - np.float32(FLOOR)) * stretch, size, interpolation=cv2.INTER_LINEAR)
+    full = cv2.resize((offset - np.float32(FLOOR)) * STRETCH, size, interpolation=cv2.INTER_LINEAR)
     for slope, guide in zip(slopes, guides, strict=True):
-        a = cv2.resize(slope * (stretch / np.float32(255)), size, interpolation=cv2.INTER_LINEAR)
+        a = cv2.resize(slope * (STRETCH / np.float32(255)), size, interpolation=cv2.INTER_LINEAR)
         full = cv2.add(full, cv2.multiply(a, guide, dtype=cv2.CV_32F), dst=full)
     return np.clip(full, 0, 1, out=full)
 
@@ -170,12 +169,12 @@ def decontaminate(frame: Frame, alpha: Plane) -> Picture:
 def place_behind(frame: Frame, matte: Matte) -> Picture:
     """The colours of the place around and behind a person, uint8 RGB (H, W, 3), as the pixels beside them have them.
 
-    It is found at an eighth of the size, from pixels that are surely place.
+    One is found for PLACE_SIDE x PLACE_SIDE pixels of the frame, from those that are surely place.
     """
-    size = max(1, frame.size[0] // 8), max(1, frame.size[1] // 8)
+    size = max(1, frame.size[0] // PLACE_SIDE), max(1, frame.size[1] // PLACE_SIDE)
     person = cv2.dilate(resize(matte.levels, size), np.ones((3, 3), np.uint8))
     colours = spread(frame.shrunk(size).astype(np.float32), 1 - person * np.float32(1 / 255), 1.0)
-    return cv2.resize(cv2.convertScaleAbs(colours), frame.size[::-1], dst=memory.empty(frame.pixels.shape))
+    return cv2.resize(cv2.convertScaleAbs(colours), frame.size[::-1], dst=buffers.empty(frame.pixels.shape))
 
 
 def _blurred_sides(pixels: Picture, alpha: Plane) -> tuple[np.ndarray, np.ndarray]:

@@ -116,9 +116,8 @@ def _refusal(index: int, devices: Path = Path("/dev")) -> str:
         return f"there is no camera {index}, or another program has it; plug it in, allow its use, or give a file"
     if not device.exists():
         there = ", ".join(f"{each.index} ({each.name})" for each in found())
-        return f"there is no camera {index}; " + (
-            f"these are here: {there}" if there else "plug one in, or give a file"
-        )
+        remedy = f"these are here: {there}" if there else "plug one in, or give a file"
+        return f"there is no camera {index}; {remedy}"
     if not os.access(device, os.R_OK | os.W_OK):
         return f"you may not use camera {index}; add yourself to the group video and log in again"
     return f"camera {index} gives nothing, or another program has it; close that program"

@@ -23,7 +23,7 @@ class Loan(weakref.ref[np.ndarray]):
     piece: np.ndarray
 
 
-class Memory:
+class Pool:
     """Arrays for anybody, in any thread."""
 
     def __init__(self) -> None:
@@ -67,4 +67,4 @@ class Memory:
         return np.empty(size, np.uint8)
 
 
-empty = Memory().empty
+empty = Pool().empty
