@@ -19,6 +19,7 @@ STRONGEST = 100  # of blur
 USUAL = 16  # strength of a plain "blur"
 SHORTEST = 1 / 1000  # seconds that a film's last picture stays, at the least: films whose times stand still must end
 LINES = 720  # a blur's strength is its sigma in the pixels of a picture of so many lines
+WORDS = "transparent, blur, blur:24, a colour such as #00b140"
 
 Timed = tuple[float, Picture]  # seconds from a film's beginning, and what is shown then
 
@@ -123,6 +124,30 @@ def parse(text: str | Path) -> Background:
     Raises UnknownBackgroundError for anything else.
     """
     text = str(text)
+    if (background := _of_word(text)) is not None:
+        return background
+    if Path(text).is_file():
+        return _from_file(Path(text))
+    raise UnknownBackgroundError(f"there is no background {text!r}; give {WORDS}, or a file")
+
+
+def of_word(text: str) -> Background:
+    """Make a background of the same words, but never of a file: for those who may not name one."""
+    if (background := _of_word(text)) is not None:
+        return background
+    raise UnknownBackgroundError(f"there is no background {text!r}; give {WORDS}")
+
+
+def cover(pixels: Picture, size: tuple[int, int]) -> Picture:
+    """Cut the middle of a picture to the shape of size (height, width), and scale it evenly to that size."""
+    scale = max(want / have for want, have in zip(size, pixels.shape, strict=False))
+    height, width = (min(have, max(1, round(want / scale))) for want, have in zip(size, pixels.shape, strict=False))
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    middle = pixels[top : top + height, left : left + width]
+    return cv2.resize(middle, size[::-1], interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def _of_word(text: str) -> Background | None:
     if text == "transparent":
         return Transparent()
     if text == "blur":
@@ -133,20 +158,7 @@ def parse(text: str | Path) -> Background:
         raise UnknownBackgroundError(f"{text!r} is no blur; its strength goes from 1 to {STRONGEST}")
     if match := re.fullmatch(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text):
         return Colour(*(int(part, 16) for part in match.groups()))
-    if Path(text).is_file():
-        return _from_file(Path(text))
-    raise UnknownBackgroundError(
-        f"there is no background {text!r}; give transparent, blur, blur:24, a colour such as #00b140, or a file"
-    )
-
-
-def cover(pixels: Picture, size: tuple[int, int]) -> Picture:
-    """Cut the middle of a picture to the shape of size (height, width), and scale it evenly to that size."""
-    scale = max(want / have for want, have in zip(size, pixels.shape, strict=False))
-    height, width = (min(have, max(1, round(want / scale))) for want, have in zip(size, pixels.shape, strict=False))
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    middle = pixels[top : top + height, left : left + width]
-    return cv2.resize(middle, size[::-1], interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return None
 
 
 def _from_file(path: Path) -> Background:

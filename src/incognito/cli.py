@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 
@@ -235,6 +236,64 @@ def live(
             options, seconds, stats, force, tell=_note, status=lambda run: show(f"{run.state}  {run.tally.line()}")
         )
     print(tally.table())
+
+
+Port = Annotated[int, typer.Option("--port", help="The port; 0 takes any that is free.", min=0, max=65535)]
+LimitsFile = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--limits", metavar="FILE", help="Limits as TOML, see docs/server.md."),
+]
+
+
+@app.command()
+def studio(
+    port: Port = 8765,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    limits: LimitsFile = None,
+) -> None:
+    """Open a page on this computer: live, photos, videos and a benchmark, with the HTTP API beside it.
+
+    Example: incognito studio --no-browser
+    """
+    from incognito import extras
+
+    extras.require("studio", "fastapi", "uvicorn", "websockets", "multipart", "prometheus_client")
+    from incognito.studio import serve as server
+    from incognito.studio.settings import Settings, read_limits
+
+    server.run(Settings(port=port, page=True, limits=read_limits(limits)), partial(_open_page, browser))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option("--host", help="The address; others than loopback need a token.")] = "127.0.0.1",
+    port: Port = 8765,
+    token: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--token-file", metavar="FILE", help="A file with the token; or set INCOGNITO_TOKEN."),
+    ] = None,
+    limits: LimitsFile = None,
+) -> None:
+    """Answer HTTP requests: photos, mattes and videos; /openapi.json says how.
+
+    Example: incognito serve --port 8765
+    """
+    from incognito import extras
+
+    extras.require("studio", "fastapi", "uvicorn", "websockets", "multipart", "prometheus_client")
+    from incognito.studio import serve as server
+    from incognito.studio.settings import Settings, read_limits, read_token
+
+    server.run(Settings(host, port, read_token(token), limits=read_limits(limits)), _note)
+
+
+def _open_page(browser: bool, address: str) -> None:
+    """Say where the page is, and show it."""
+    import webbrowser
+
+    _note(address)
+    if browser:
+        webbrowser.open(address)
 
 
 def _note(line: str) -> None:

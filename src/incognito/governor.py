@@ -60,6 +60,10 @@ class Governor:
         """What is to be done now."""
         return self._steps[self._place]
 
+    def begin(self, steps: Sequence[Step]) -> None:
+        """Go through other steps, from the first one on."""
+        self._steps, self._place = steps, 0
+
     def note(self, loop_seconds: float) -> None:
         """Learn what a frame took, and decide."""
         now = self._clock()

@@ -29,7 +29,7 @@ from incognito.guard import OLDEST, Guard, State, safe_picture
 from incognito.loading import Loading
 from incognito.mailbox import Mailbox, Shot
 from incognito.segment import Segmenter
-from incognito.sink import Command, Sink
+from incognito.sink import Asked, Command, Sink
 from incognito.tally import LATENCY, LOOP, Tally
 from incognito.timing import Clock
 
@@ -82,6 +82,7 @@ class Live:
         self._mailbox, self._follower = Mailbox(), Follower(OLDEST)
         self._capture = Capture(camera, self._mailbox, clock, self.tally)
         self._safe = safe_picture(plan.size)
+        self.shown: float | None = None  # when the picture that goes out was captured; None for the safe one
         self._begun = self._last_shown = self._told = clock()
         self._chosen, self._beside = 0, plan.side_by_side
         self._shape: tuple[int, ...] = ()  # of the camera's last frame: another one is another camera's
@@ -90,6 +91,7 @@ class Live:
         self._asleep = False
         self._loads: list[Loading[Any]] = []  # what the run cannot do without
         self._models: dict[str, Loading[Segmenter]] = {}
+        self._asked: Loading[Background] | None = None  # a background that is to come once it is loaded
 
     @property
     def state(self) -> str:
@@ -182,6 +184,7 @@ class Live:
 
     def _turn(self, shot: Shot) -> None:
         """Take one frame all the way."""
+        self._exchange()
         if self._paused:
             self._show_safe()
             return
@@ -194,6 +197,7 @@ class Live:
 
     def _put(self, picture: Picture, shot: Shot, start: float) -> None:
         """Show what was made of a frame since `start`, and count it."""
+        self.shown = shot.seconds
         original = shot.pixels if self._beside and self.guard.state is State.LIVE else None
         with self.tally.stage("sink"):
             self._show(picture, original)
@@ -268,6 +272,7 @@ class Live:
         """Show the safe picture: at once after a frame, and then as often as keeps a call alive."""
         if not self._shows_safe or self._since_shown() >= PULSE * (2 if self._asleep else 1):
             self.tally.safe += 1
+            self.shown = None
             self._show(self._safe, None)
             self._shows_safe = True
 
@@ -288,8 +293,16 @@ class Live:
             raise SinkError(f"{sink.name}: {error}")
         self._tell(f"{sink.name} is closed: {error}")
 
-    def _obey(self, command: Command) -> None:
-        if command == "quit":
+    def _exchange(self) -> None:
+        """Take the background that was asked for, once it is there; until then the last one stands."""
+        if self._asked and self._asked.value:
+            own = self._places[: len(self._plan.behind)]
+            self._places, self._chosen, self._asked = [*own, self._asked], len(own), None
+
+    def _obey(self, command: Command | Asked) -> None:
+        if isinstance(command, Asked):
+            self._give(command)
+        elif command == "quit":
             self._quit = True
         elif command == "pause":
             self._paused = not self._paused
@@ -300,6 +313,13 @@ class Live:
             self._chosen = (self._chosen + 1) % len(self._places)
         else:
             self._bend_blur(STRONGER if command == "stronger" else 1 / STRONGER)
+
+    def _give(self, asked: Asked) -> None:
+        """Load what a sink asked for."""
+        if asked.what == "background":
+            self._asked = Loading(partial(self._plan.load_background, asked.word))
+        else:
+            self._governor.begin(steps_of(asked.word))
 
     def _bend_blur(self, times: float) -> None:
         background = self._places[self._chosen].value

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from incognito.frame import Picture
 
 Command = Literal["quit", "background", "side-by-side", "stronger", "weaker", "pause"]  # asked for at a sink
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Another background or model, by the word for it: what a sink with a choice of its own asks for."""
+
+    what: Literal["background", "model"]
+    word: str
 
 
 class Sink(Protocol):
@@ -27,8 +37,8 @@ class Sink(Protocol):
         """
         ...
 
-    def commands(self) -> list[Command]:
-        """Give what was asked for since the last call: keys at a window; elsewhere nothing."""
+    def commands(self) -> Sequence[Command | Asked]:
+        """Give what was asked for since the last call: keys at a window, choices on a page; elsewhere nothing."""
         ...
 
     def watched(self) -> bool | None:
