@@ -111,11 +111,20 @@ def test_bf16_is_computed_where_the_cpu_has_it_and_else_refused(portrait):
 def attempts_of(program: str, folder: Path) -> str:
     """The connections and processes that a program tried to make, in a home and process of its own."""
     record = folder / "record"
-    environment = {key: value for key, value in os.environ.items() if key not in ("CI", "TF_BUILD", "JENKINS_URL")}
-    environment |= {"HOME": str(folder / "home"), "https_proxy": "http://127.0.0.1:9"}
-    (folder / "home").mkdir()
-    subprocess.run([sys.executable, "-c", LISTENER + program, str(record)], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", LISTENER + program, str(record)], env=away(folder), check=True)
     return record.read_text()
+
+
+def away(folder: Path) -> dict[str, str]:
+    """The environment of a program that is no test, with a home and a place for temporary files of its own."""
+    hints = {"CI", "TF_BUILD", "JENKINS_URL", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "ORT_DISABLE_TELEMETRY"}
+    environment = {key: value for key, value in os.environ.items() if key not in hints}
+    (folder / "home").mkdir()
+    return environment | {
+        "HOME": str(folder / "home"),
+        "TMPDIR": str(folder / "home"),
+        "https_proxy": "http://127.0.0.1:9",
+    }
 
 
 def test_openvino_tells_nobody_that_it_runs(tmp_path):
@@ -128,6 +137,22 @@ def test_openvino_would_tell_if_it_were_imported_plainly(tmp_path):
     """The listener hears what the guard is there for; when this fails, the guard may go."""
     assert attempts_of("import openvino", tmp_path)
     assert (tmp_path / "home" / "intel").is_dir()
+
+
+def test_onnx_runtime_tells_nobody_that_it_runs(tmp_path):
+    """It leaves neither an identity nor events that wait to be sent."""
+    program = "import incognito, numpy; incognito.Segmenter('fast', runtime='onnxruntime')(numpy.zeros((9, 9, 3), 'u1'))"
+    subprocess.run([sys.executable, "-c", program], env=away(tmp_path), check=True)
+    left = [path for path in (tmp_path / "home").rglob("*") if path.is_file() and "incognito" not in str(path)]
+    assert not left
+
+
+def test_onnx_runtime_would_tell_if_it_were_imported_plainly(tmp_path):
+    """What the guard is there for; when this fails, the guard may go."""
+    environment = away(tmp_path)
+    environment["ORT_DISABLE_TELEMETRY"] = "0"
+    subprocess.run([sys.executable, "-c", "import onnxruntime"], env=environment, check=True)
+    assert list((tmp_path / "home").rglob("*deviceid*"))
 
 
 def test_the_telemetry_is_there_again_for_the_programs_own_use():

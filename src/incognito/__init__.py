@@ -9,6 +9,7 @@
 Everything here is loaded on first use: importing incognito costs next to nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from incognito.zoo import Card as Card
 
 __version__ = "0.1.0"
+
+# ONNX Runtime 1.29 and later tell a statistics service of every run, and leave an identity in the home directory, unless
+# this is there before it is loaded (https://github.com/microsoft/onnxruntime/blob/main/docs/Privacy.md).
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _HOMES = {
     "Card": "incognito.zoo",

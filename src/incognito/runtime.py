@@ -32,6 +32,7 @@ class OnnxRuntime:
     def __init__(self, card: Card, threads: int | None = None) -> None:
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()  # on Windows, and where the program had loaded it before
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = _allowed(threads)
         options.inter_op_num_threads = 1
