@@ -141,7 +141,9 @@ def test_openvino_would_tell_if_it_were_imported_plainly(tmp_path):
 
 def test_onnx_runtime_tells_nobody_that_it_runs(tmp_path):
     """It leaves neither an identity nor events that wait to be sent."""
-    program = "import incognito, numpy; incognito.Segmenter('fast', runtime='onnxruntime')(numpy.zeros((9, 9, 3), 'u1'))"
+    program = (
+        "import incognito, numpy; incognito.Segmenter('fast', runtime='onnxruntime')(numpy.zeros((9, 9, 3), 'u1'))"
+    )
     subprocess.run([sys.executable, "-c", program], env=away(tmp_path), check=True)
     left = [path for path in (tmp_path / "home").rglob("*") if path.is_file() and "incognito" not in str(path)]
     assert not left

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# ONNX Runtime 1.29 and later tell a statistics service of every run, and leave an identity in the home directory, unless
-# this is there before it is loaded (https://github.com/microsoft/onnxruntime/blob/main/docs/Privacy.md).
+# ONNX Runtime 1.29 and later tell a statistics service of every run, and leave an identity in the home directory,
+# unless this is there before it is loaded (https://github.com/microsoft/onnxruntime/blob/main/docs/Privacy.md).
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _HOMES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 from collections.abc import Callable
@@ -29,11 +30,13 @@ class Server(uvicorn.Server):
 
 def run(settings: Settings, ready: Callable[[str], None] = lambda address: None) -> None:
     """Serve until SIGINT or SIGTERM; `ready` gets the address once requests are answered. Raises UsageError."""
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     cv2.setNumThreads(1)  # every worker has a thread: more would be more than the cores
     with _listen(settings) as listener:
         config = uvicorn.Config(
             create_app(settings),
             log_config=None,
+            log_level="error",  # what strangers send that is no HTTP is no news
             access_log=False,
             lifespan="on",
             server_header=False,
