@@ -11,8 +11,9 @@ COPY src src
 RUN python3 -m venv /opt/incognito \
  && /opt/incognito/bin/pip install --no-cache-dir --only-binary :all: hatchling==1.33.0 \
  && /opt/incognito/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
- && /opt/incognito/bin/pip uninstall --yes hatchling \
+ && /opt/incognito/bin/pip uninstall --yes hatchling packaging pathspec pluggy trove-classifiers \
  && /opt/incognito/bin/pip install --no-cache-dir --only-binary :all: -c constraints.txt "$(echo /wheels/*.whl)[studio]" \
+ && /opt/incognito/bin/pip uninstall --yes pip setuptools \
  && /opt/incognito/bin/python -m compileall -q /opt/incognito/lib
 
 FROM debian:bookworm-slim

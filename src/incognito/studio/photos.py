@@ -29,6 +29,7 @@ BackgroundWord = Annotated[
         description="transparent, blur, blur:24 (1 to 100), a colour such as #00b140, or made:NAME.",
         examples=["blur:24"],
         max_length=80,
+        json_schema_extra={"pattern": r"^(transparent|blur(:\d+)?|#[0-9a-fA-F]{6}|made:\w+)$"},
     ),
 ]
 FormatWord = Annotated[Format, Query(description="The answer's format.", examples=["png"])]
