@@ -139,6 +139,24 @@ def test_openvino_would_tell_if_it_were_imported_plainly(tmp_path):
     assert (tmp_path / "home" / "intel").is_dir()
 
 
+def test_threads_that_ask_at_once_share_one_core():
+    """A second core would end the program at its next signal; a second import would find the guard half taken down."""
+    program = """
+import threading
+from incognito import runtime
+start, cores = threading.Barrier(6), []
+def ask():
+    start.wait()
+    cores.append(runtime._openvino_core())
+threads = [threading.Thread(target=ask) for _ in range(6)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(len(cores), len({id(core) for core in cores}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["6", "1"]
+
+
 def test_onnx_runtime_tells_nobody_that_it_runs(tmp_path):
     """It leaves neither an identity nor events that wait to be sent."""
     program = (

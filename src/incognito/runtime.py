@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ import numpy as np
 
 from incognito.errors import ModelError, UsageError, first_line
 from incognito.zoo import Card
+
+_FIRST = threading.Lock()  # held while OpenVINO is imported
 
 
 class Runtime(Protocol):
@@ -136,13 +139,18 @@ def open_runtime(card: Card, threads: int | None = None, name: str = OnnxRuntime
     return RUNTIMES[name](card, threads)
 
 
-@lru_cache(maxsize=1)
 def _openvino_core() -> Any:
-    """OpenVINO's one core, kept as long as the program runs.
+    """OpenVINO's one core, kept as long as the program runs, whichever thread asks first.
 
     On CPUs with AMX each core sets a stack for signals, and takes it away when it goes: after a second core, the next
     signal would find one that is gone, and end the program.
     """
+    with _FIRST:
+        return _make_core()
+
+
+@lru_cache(maxsize=1)
+def _make_core() -> Any:
     return _import_openvino().Core()
 
 
