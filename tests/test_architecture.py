@@ -17,13 +17,13 @@ SOURCE = ROOT / "src" / "incognito"
 
 LAYERS = [  # each may import from those above it only
     {"buffers", "errors", "timing", "header", "machine", "plot", "v4l2"},
-    {"extent", "extras", "frame", "load", "output", "progress", "sound", "zoo"},
+    {"extent", "extras", "frame", "load", "metadata", "output", "progress", "sound", "zoo"},
     {"cache", "camera", "photo", "profile", "record", "refine", "runtime", "sink", "video"},
-    {"monitor", "network", "page", "playback", "recording", "scripted", "virtual", "webcam", "window"},
+    {"monitor", "network", "page", "playback", "recording", "scripted", "still", "virtual", "webcam", "window"},
     {"choice"},
     {"background", "segment"},
-    {"composite"},
-    {"api", "pipeline"},
+    {"composite", "finish"},
+    {"api", "cutout", "pipeline"},
     {"aside", "demo", "files", "follow", "governor", "guard", "loading", "mailbox", "outputs", "sources", "tally"},
     {"capture"},
     {"live"},

@@ -76,7 +76,7 @@ def test_a_truncated_photo(refuses, tmp_path, portrait, suffix, share):
 def test_a_text_file_named_jpg(refuses, tmp_path):
     path = tmp_path / "letter.jpg"
     path.write_text("Dear reader,\n" * 100)
-    assert "no JPEG, PNG or WebP" in refuses(FAILURE, "remove", path, "-o", tmp_path / "out.png")
+    assert "no picture of a kind that is known" in refuses(FAILURE, "remove", path, "-o", tmp_path / "out.png")
 
 
 def test_a_text_file_named_mp4(refuses, tmp_path):
@@ -110,7 +110,7 @@ def test_a_truncated_webm(refuses, tmp_path):
 
 def test_an_image_over_200_megapixels(refuses, tmp_path):
     huge_png(tmp_path / "huge.png", 20_000, 10_001)
-    assert "over 200 megapixels" in refuses(FAILURE, "remove", tmp_path / "huge.png", "-o", tmp_path / "out.png")
+    assert "over 178 megapixels" in refuses(FAILURE, "remove", tmp_path / "huge.png", "-o", tmp_path / "out.png")
 
 
 def test_an_existing_output(refuses, run, tmp_path, portrait_file):

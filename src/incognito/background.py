@@ -10,7 +10,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from incognito import buffers, photo, video
+from incognito import buffers, photo, still, video
 from incognito.errors import UnknownBackgroundError
 from incognito.frame import Frame, Matte, Picture, resize
 from incognito.refine import spread
@@ -62,13 +62,10 @@ class Colour:
 
     def __init__(self, red: int, green: int, blue: int) -> None:
         self.rgb = (red, green, blue)
-        self._filled: Picture = np.full((1, 1, 3), self.rgb, np.uint8)
 
     def behind(self, frame: Frame, matte: Matte, seconds: float) -> Picture:
-        """Fill the frame; once for a size."""
-        if self._filled.shape != frame.pixels.shape:
-            self._filled = cv2.resize(self._filled[:1, :1], frame.size[::-1])
-        return self._filled
+        """Give a view of one pixel, as large as the frame."""
+        return np.broadcast_to(np.array(self.rgb, np.uint8), frame.pixels.shape)
 
 
 class Image:
@@ -162,4 +159,6 @@ def _of_word(text: str) -> Background | None:
 
 
 def _from_file(path: Path) -> Background:
-    return Image(photo.read(path.read_bytes(), str(path)).pixels) if photo.is_photo(path) else Film(path)
+    if not photo.is_photo(path):
+        return Film(path)
+    return Image(still.read(path.read_bytes(), str(path), srgb=True).frame.pixels)

@@ -51,6 +51,12 @@ def remove(
     ] = None,
     model: Model = "fast",
     runtime: Runtime = None,
+    crop: Annotated[bool, typer.Option("--crop", help="Photos: cut to the person.")] = False,
+    margin: Annotated[str, typer.Option("--margin", help="Photos: around a crop, such as 24px or 5%.")] = "0",
+    size: Annotated[Optional[str], typer.Option("--size", help="Photos: WIDTHxHEIGHT of what comes out.")] = None,  # noqa: UP045
+    shadow: Annotated[str, typer.Option("--shadow", help="Photos: none or soft.")] = "none",
+    srgb: Annotated[bool, typer.Option("--srgb", help="Photos: convert the colours to sRGB.")] = False,
+    location: Annotated[bool, typer.Option("--location/--no-location", help="Photos: keep where it was taken.")] = True,
     force: Force = False,
 ) -> None:
     """Take away the background of a photo or a video.
@@ -58,9 +64,11 @@ def remove(
     Example: incognito remove portrait.jpg -o portrait.png
     """
     from incognito import files, progress
+    from incognito.finish import parse
 
+    finish = parse(crop, margin, size, shadow, srgb, location)
     with progress.bar("removing", "frames") as move:
-        files.remove(source, target, background, model, force, move, runtime)
+        files.remove(source, target, background, model, force, move, runtime, finish)
 
 
 @app.command()

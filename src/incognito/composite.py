@@ -23,7 +23,7 @@ def compose(frame: Frame, matte: Matte, background: Background, seconds: float =
     # over its own blurred place a person needs no cleaning: the colours mixed into the edge are the ones behind it
     person = frame.pixels if isinstance(background, Blur) else decontaminate(frame, matte.alpha)
     if behind is None:
-        return cv2.merge([*cv2.split(cv2.copyTo(person, weight)), weight])
+        return _alone(person, weight)
     return blend(person, behind, weight)
 
 
@@ -40,6 +40,14 @@ def exchange(frame: Frame, matte: Matte, background: Background, seconds: float 
         return compose(frame, matte, background, seconds)
     place = None if isinstance(background, Blur) else place_behind(frame, matte)
     return blend(frame.pixels, behind, matte.levels, place)
+
+
+def _alone(person: Picture, weight: np.ndarray) -> Picture:
+    """The person over nothing, RGBA: without colours where the weight is 0."""
+    picture: Picture = np.empty((*weight.shape, 4), np.uint8)
+    for box in strips((slice(0, weight.shape[0]), slice(0, weight.shape[1]))):
+        picture[box] = cv2.merge([*cv2.split(cv2.copyTo(person[box], weight[box])), weight[box]])
+    return picture
 
 
 def visible(frame: Frame, matte: Matte) -> Matte:

@@ -6,10 +6,14 @@ import sys
 from pathlib import Path
 
 from incognito import background as backgrounds
-from incognito import output, photo, video
-from incognito.errors import InputError, OutputError, first_line
+from incognito import cutout, output, photo, still, video
+from incognito.composite import visible
+from incognito.cutout import PLAIN
+from incognito.errors import InputError, OutputError, UsageError, first_line
+from incognito.finish import Finish
 from incognito.pipeline import Matting, Removal
 from incognito.segment import Segmenter
+from incognito.still import Still
 
 PIPE = "-"
 
@@ -22,11 +26,12 @@ def remove(
     force: bool = False,
     on_frame: video.OnFrame = lambda done, count: None,
     runtime: str | None = None,
+    finish: Finish = PLAIN,
 ) -> None:
-    """Take away the background of a photo or a video.
+    """Take away the background of a photo or a video; `finish` is for photos.
 
-    Without `background` the result is transparent where the target can hold that (PNG, WebP, WebM), and else blurred.
-    Raises IncognitoError; then nothing is written.
+    Without `background` the result is transparent where the target can hold that (all but JPEG and MP4), else
+    blurred. Raises IncognitoError; then nothing is written.
     """
     _check(source, target, force)
     if background is None:
@@ -35,8 +40,14 @@ def remove(
     alpha = isinstance(behind, backgrounds.Transparent)
     if alpha and not _holds_alpha(target):
         raise OutputError(f"{target} cannot be transparent; use .png, .webp or .webm, or give a --background")
-    segmenter = Segmenter(model, runtime=runtime)
-    _run(source, target, Removal(segmenter, behind), alpha, on_frame)
+    if not _is_photo(source):
+        if finish != PLAIN:
+            raise UsageError(f"{source} is a video; --crop, --size, --shadow, --srgb and --no-location are for photos")
+        _film(source, target, Removal(Segmenter(model, runtime=runtime), behind), alpha, on_frame)
+        return
+    photo_in, format = _read(source, finish.srgb), _format_of(target)
+    picture = cutout.make(photo_in, Segmenter(model, runtime=runtime)(photo_in.frame), behind, finish)
+    _write_photo(still.encode(picture, format, cutout.notes_of(photo_in, picture, finish)), target)
 
 
 def matte(
@@ -53,23 +64,34 @@ def matte(
     """
     _check(source, target, force)
     segmenter = Segmenter(model, runtime=runtime)
-    _run(source, target, Matting(segmenter), False, on_frame)
-
-
-def _run(source: str, target: str, work: Removal | Matting, alpha: bool, on_frame: video.OnFrame) -> None:
-    """Take a photo or a film through its work."""
-    path = Path(source)
-    if source == PIPE or photo.is_photo(path):
-        format = "PNG" if target == PIPE else photo.format_of(Path(target))
-        data = sys.stdin.buffer.read() if source == PIPE else path.read_bytes()
-        frame = photo.read(data, "standard input" if source == PIPE else source)
-        _write_photo(photo.encode(work.still(frame), format), target)
+    if not _is_photo(source):
+        _film(source, target, Matting(segmenter), False, on_frame)
         return
+    frame, format = _read(source).frame, _format_of(target)
+    _write_photo(still.encode(visible(frame, segmenter(frame)).levels, format), target)
+
+
+def _is_photo(source: str) -> bool:
+    return source == PIPE or photo.is_photo(Path(source))
+
+
+def _read(source: str, srgb: bool = False) -> Still:
+    if source == PIPE:
+        return still.read(sys.stdin.buffer.read(), "standard input", srgb)
+    return still.read(Path(source).read_bytes(), source, srgb)
+
+
+def _format_of(target: str) -> str:
+    return "PNG" if target == PIPE else photo.format_of(Path(target))
+
+
+def _film(source: str, target: str, work: Removal | Matting, alpha: bool, on_frame: video.OnFrame) -> None:
+    """Take a film through its work."""
     if target == PIPE:
         raise OutputError(f"{source} is a video, which cannot be piped; name a file to write")
     container = video.container_of(Path(target))
     with output.beside(Path(target)) as part:
-        video.convert(path, part, container, work, alpha, on_frame=on_frame)
+        video.convert(Path(source), part, container, work, alpha, on_frame=on_frame)
 
 
 def _write_photo(data: bytes, target: str) -> None:

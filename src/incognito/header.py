@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 STARTS_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # JPEG markers that carry the size
 END_OF_IMAGE = 0xD9
+AVIF, HEIC = frozenset({b"avif", b"avis"}), frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis"})  # brands
 ORIENTATION = 0x0112  # an EXIF tag
 
 
@@ -19,6 +20,17 @@ class Header:
     width: int
     height: int
     whole: bool
+
+
+def sniff(data: bytes) -> str | None:
+    """The format of a picture file by its first bytes: JPEG, PNG, WebP, TIFF, AVIF or HEIC; None for another."""
+    if data[4:8] == b"ftyp":
+        brands = {data[at : at + 4] for at in (8, *range(16, min(len(data), 64), 4))}
+        return "AVIF" if brands & AVIF else "HEIC" if brands & HEIC else None
+    starts = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    return next((format for start, format in starts.items() if data.startswith(start)), None)
 
 
 def read_header(data: bytes) -> Header | None:

@@ -1,11 +1,11 @@
-"""The way of a frame, whole: segment, refine, composite; one stream at a time, or a still."""
+"""The way of a stream's frame, whole: segment, refine, composite; one stream at a time."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from incognito.background import Background
-from incognito.composite import compose, exchange, visible
+from incognito.composite import exchange, visible
 from incognito.frame import Frame, Picture
 from incognito.segment import Segmenter, StreamState
 from incognito.timing import Stopwatch
@@ -25,10 +25,6 @@ class Removal:
         with self._stopwatch.stage("composite"):
             return exchange(frame, matte, self._background, seconds)
 
-    def still(self, frame: Frame) -> Picture:
-        """Take a photo to uint8 RGB or RGBA."""
-        return compose(frame, self._segmenter(frame), self._background)
-
 
 class Matting:
     """Frames of one stream in, their mattes out: uint8 grey (H, W)."""
@@ -41,7 +37,3 @@ class Matting:
         """Take a stream's next frame to its matte."""
         matte, self._state = self._segmenter.step(frame, self._state)
         return visible(frame, matte).levels
-
-    def still(self, frame: Frame) -> np.ndarray:
-        """Take a photo to its matte."""
-        return visible(frame, self._segmenter(frame)).levels

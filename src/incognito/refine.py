@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -95,16 +95,16 @@ def upsample_still(alpha: Plane, small: Picture, frame: Frame) -> Plane:
         small = cv2.resize(small, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
     colours = [plane.astype(np.float32) * np.float32(1 / 255) for plane in cv2.split(small)]
     slopes, offset = _guided_by_colours(alpha, colours)
-    return _on_line(slopes, offset, cv2.split(frame.pixels))
+    return _on_line(slopes, offset, (cv2.extractChannel(frame.pixels, channel) for channel in range(3)), frame.size)
 
 
-def _on_line(slopes: Sequence[Plane], offset: Plane, guides: Sequence[np.ndarray]) -> Plane:
-    """The sum of slopes x guides + offset, at the size of the guides, uint8 (H, W), from FLOOR to CEILING."""
-    size = guides[0].shape[::-1]
-    full = cv2.resize((offset - np.float32(FLOOR)) * STRETCH, size, interpolation=cv2.INTER_LINEAR)
+def _on_line(slopes: Sequence[Plane], offset: Plane, guides: Iterable[np.ndarray], size: tuple[int, int]) -> Plane:
+    """The sum of slopes x guides + offset, from FLOOR to CEILING; guides are uint8 (H, W) of size (height, width)."""
+    wide = size[::-1]
+    full = cv2.resize((offset - np.float32(FLOOR)) * STRETCH, wide, interpolation=cv2.INTER_LINEAR)
     for slope, guide in zip(slopes, guides, strict=True):
-        a = cv2.resize(slope * (STRETCH / np.float32(255)), size, interpolation=cv2.INTER_LINEAR)
-        full = cv2.add(full, cv2.multiply(a, guide, dtype=cv2.CV_32F), dst=full)
+        a = cv2.resize(slope * (STRETCH / np.float32(255)), wide, interpolation=cv2.INTER_LINEAR)
+        full = cv2.add(full, cv2.multiply(a, guide, dst=a, dtype=cv2.CV_32F), dst=full)
     return np.clip(full, 0, 1, out=full)
 
 
@@ -154,15 +154,16 @@ def decontaminate(frame: Frame, alpha: Plane) -> Picture:
     Blur fusion (Forte 2021), both blurs at a SIDE-th of the size: F = f + alpha x (I - alpha x f - (1 - alpha) x b),
     where f and b are the blurred colours of person and background. Only pixels that are neither are touched.
     """
-    soft = (alpha > 0) & (alpha < 1)
-    if not soft.any():
-        return frame.pixels
-    rows, columns = np.nonzero(soft)
-    weight = alpha[rows, columns][:, None]
-    f, b = (side[rows // SIDE, columns // SIDE] for side in _blurred_sides(frame.pixels, alpha))
-    colour = f + weight * (frame.pixels[rows, columns] - weight * f - (1 - weight) * b)
     clean = frame.pixels.copy()
-    clean[rows, columns] = np.clip(colour, 0, 255)
+    sides = _blurred_sides(frame.pixels, alpha)
+    for box in strips((slice(0, alpha.shape[0]), slice(0, alpha.shape[1]))):  # so that a large photo's edges fit
+        part = alpha[box]
+        rows, columns = np.nonzero((part > 0) & (part < 1))
+        weight = part[rows, columns][:, None]
+        rows += box[0].start
+        f, b = (side[rows // SIDE, columns // SIDE] for side in sides)
+        colour = f + weight * (frame.pixels[rows, columns] - weight * f - (1 - weight) * b)
+        clean[rows, columns] = np.clip(colour, 0, 255)
     return clean
 
 

@@ -74,8 +74,8 @@ def test_the_stages_are_told(client, jpeg):
     ("body", "status", "words"),
     [
         (b"", 422, "the picture is empty"),
-        (b"GIF89a and so on", 415, "is no JPEG, PNG or WebP"),
-        (b"%PDF-1.7", 415, "is no JPEG, PNG or WebP"),
+        (b"GIF89a and so on", 415, "is no JPEG, PNG, WebP"),
+        (b"%PDF-1.7", 415, "is no JPEG, PNG, WebP"),
         (png(50_000, 50_000, b""), 413, "is 50000x50000, over 4 megapixels"),
         (png(64, 64, zlib.compress(b"")), 422, "breaks off or is damaged"),
         (png(2**31 - 1, 1, b""), 413, "over 4 megapixels"),

@@ -113,7 +113,7 @@ async def _answer(request: Request, house: House, model: str, work: Callable[[Se
 def _behind(house: House, picture: bytes | None, word: str) -> Background:
     if picture is None:
         return house.places.find(word)
-    return Image(pictures.read(picture, house.limits.photo_megapixels, Stopwatch()).pixels)
+    return Image(pictures.read(picture, house.limits.photo_megapixels, Stopwatch()).frame.pixels)
 
 
 def _format(word: str) -> Format:

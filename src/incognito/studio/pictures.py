@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from incognito import photo
-from incognito.background import Background
-from incognito.composite import compose, visible
-from incognito.frame import Frame, Picture
-from incognito.header import read_header
+import numpy as np
+
+from incognito import cutout, still
+from incognito.background import Background, Transparent
+from incognito.composite import visible
+from incognito.header import sniff
+from incognito.metadata import Metadata
 from incognito.segment import Segmenter
+from incognito.still import Still
 from incognito.studio.problem import Refusal
 from incognito.timing import Stopwatch
 
@@ -42,41 +45,40 @@ class Answer:
 def removed(data: bytes, segmenter: Segmenter, behind: Background, format: Format, most: float) -> Answer:
     """Take away the background of an encoded picture of at most `most` megapixels."""
     watch = Stopwatch()
-    frame = read(data, most, watch)
-    with watch.stage("segment"):
-        matte = segmenter(frame)
-    with watch.stage("composite"):
-        picture = compose(frame, matte, behind)
-    if picture.shape[2] == 4 and format == "jpeg":
+    if format == "jpeg" and isinstance(behind, Transparent):
         raise Refusal(422, "JPEG cannot be transparent", "ask for format=png or webp, or give a background")
-    return _encoded(picture, format, watch)
+    photo = read(data, most, watch)
+    with watch.stage("segment"):
+        matte = segmenter(photo.frame)
+    with watch.stage("composite"):
+        picture = cutout.make(photo, matte, behind)
+    return _encoded(picture, format, cutout.notes_of(photo, picture), watch)
 
 
 def matted(data: bytes, segmenter: Segmenter, format: Format, most: float) -> Answer:
     """Find the matte of an encoded picture, in grey: white is person."""
     watch = Stopwatch()
-    frame = read(data, most, watch)
+    frame = read(data, most, watch).frame
     with watch.stage("segment"):
         matte = visible(frame, segmenter(frame))
-    return _encoded(matte.levels, format, watch)
+    return _encoded(matte.levels, format, Metadata(), watch)
 
 
-def read(data: bytes, most: float, watch: Stopwatch) -> Frame:
+def read(data: bytes, most: float, watch: Stopwatch) -> Still:
     """Decode a picture, once its header says that it is one and not too large."""
-    header = read_header(data)
     if not data:
         raise Refusal(422, f"{NAME} is empty", "send a picture as the body, or as the part `image` of a form")
-    if header is None:
-        raise Refusal(415, f"{NAME} is no JPEG, PNG or WebP", "convert it to one of these first")
-    if header.width * header.height > most * 1e6:
-        size = f"{header.width}x{header.height}"
-        raise Refusal(413, f"{NAME} is {size}, over {most:g} megapixels", "scale it down first")
+    if sniff(data) is None:
+        raise Refusal(415, f"{NAME} is no {still.KINDS}", "convert it to one of these first")
+    height, width = still.size_of(data, NAME)
+    if width * height > most * 1e6:
+        raise Refusal(413, f"{NAME} is {width}x{height}, over {most:g} megapixels", "scale it down first")
     with watch.stage("decode"):
-        return photo.read(data, NAME)
+        return still.read(data, NAME)
 
 
-def _encoded(picture: Picture, format: Format, watch: Stopwatch) -> Answer:
+def _encoded(picture: np.ndarray, format: Format, notes: Metadata, watch: Stopwatch) -> Answer:
     codec, media_type = FORMATS[format]
     with watch.stage("encode"):
-        data = photo.encode(picture, codec)
+        data = still.encode(picture, codec, notes)
     return Answer(data, media_type, watch)

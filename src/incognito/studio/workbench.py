@@ -101,8 +101,8 @@ def _bring(path: Path, house: House) -> Place:
     """Keep what lies at a path; a film stays there, all else goes."""
     try:
         if photo.is_photo(path):
-            frame = pictures.read(path.read_bytes(), house.limits.photo_megapixels, Stopwatch())
-            brought = house.places.bring_image(frame)
+            still = pictures.read(path.read_bytes(), house.limits.photo_megapixels, Stopwatch())
+            brought = house.places.bring_image(still.frame)
         else:
             check(path, house.limits)
             brought = house.places.bring_film(path)
