@@ -72,6 +72,64 @@ def remove(
 
 
 @app.command()
+def batch(
+    inputs: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="IN...", help="Files, folders (their tree is kept) and patterns such as 'in/**/*.jpg'."),
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where the results go.")] = Path("out"),
+    listed: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--from", metavar="FILE", help="Also the paths in a file: lines, or a CSV's column path; - reads them."
+        ),
+    ] = None,
+    background: Annotated[Optional[str], typer.Option("--background", help="As for remove.")] = None,  # noqa: UP045
+    model: Model = "fast",
+    format: Annotated[str, typer.Option("--format", help="Of photos: png, webp, jpg, avif or tiff.")] = "png",
+    on_collision: Annotated[
+        str, typer.Option("--on-collision", help="refuse, or number those that would have the same name.")
+    ] = "refuse",
+    workers: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--workers", min=1, help="Processes; left out: one for each core, which is the fastest."),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on: take what comes into the folders.")] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete-originals", help="Delete each original once its result was read back whole.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each file.")] = False,
+    force: Force = False,
+) -> None:
+    """Take away the backgrounds of many photos and films; begun again, it goes on where it was.
+
+    Example: incognito batch photos -o out
+    """
+    import json as notation
+
+    from incognito import batch as work
+    from incognito import progress
+
+    ending = "." + format.lower().lstrip(".")
+    wanted = work.Wanted(output, background, model, ending, work.collision(on_collision), delete, force)
+    with progress.bar("removing", "files") as move:
+        counted = 0
+
+        def show(line: dict[str, object]) -> None:
+            nonlocal counted
+            counted += 1
+            move(counted, None)
+            if json:
+                print(notation.dumps(line, ensure_ascii=False), flush=True)
+            elif line["state"] == "failed":
+                _note(f"incognito: {line['problem']}")
+
+        outcome = work.run(inputs or [], wanted, listed, workers, watch, show)
+    _note(f"{outcome.done} done, {outcome.before} done before, {outcome.failed} failed; {output / work.JOURNAL}")
+    raise typer.Exit(int(outcome.failed > 0))
+
+
+@app.command()
 def matte(source: Input, target: Output, model: Model = "fast", runtime: Runtime = None, force: Force = False) -> None:
     """Write the matte alone, in grey: white is person.
 

@@ -22,7 +22,7 @@ def remove(
     source: str,
     target: str,
     background: str | None = None,
-    model: str = "fast",
+    model: str | Segmenter = "fast",
     force: bool = False,
     on_frame: video.OnFrame = lambda done, count: None,
     runtime: str | None = None,
@@ -43,17 +43,17 @@ def remove(
     if not _is_photo(source):
         if finish != PLAIN:
             raise UsageError(f"{source} is a video; --crop, --size, --shadow, --srgb and --no-location are for photos")
-        _film(source, target, Removal(Segmenter(model, runtime=runtime), behind), alpha, on_frame)
+        _film(source, target, Removal(_segmenter(model, runtime), behind), alpha, on_frame)
         return
     photo_in, format = _read(source, finish.srgb), _format_of(target)
-    picture = cutout.make(photo_in, Segmenter(model, runtime=runtime)(photo_in.frame), behind, finish)
+    picture = cutout.make(photo_in, _segmenter(model, runtime)(photo_in.frame), behind, finish)
     _write_photo(still.encode(picture, format, cutout.notes_of(photo_in, picture, finish)), target)
 
 
 def matte(
     source: str,
     target: str,
-    model: str = "fast",
+    model: str | Segmenter = "fast",
     force: bool = False,
     on_frame: video.OnFrame = lambda done, count: None,
     runtime: str | None = None,
@@ -63,12 +63,17 @@ def matte(
     Raises IncognitoError; then nothing is written.
     """
     _check(source, target, force)
-    segmenter = Segmenter(model, runtime=runtime)
+    segmenter = _segmenter(model, runtime)
     if not _is_photo(source):
         _film(source, target, Matting(segmenter), False, on_frame)
         return
     frame, format = _read(source).frame, _format_of(target)
     _write_photo(still.encode(visible(frame, segmenter(frame)).levels, format), target)
+
+
+def _segmenter(model: str | Segmenter, runtime: str | None) -> Segmenter:
+    """A model by its name, or one that is loaded already."""
+    return model if isinstance(model, Segmenter) else Segmenter(model, runtime=runtime)
 
 
 def _is_photo(source: str) -> bool:

@@ -1,0 +1,278 @@
+"""A batch: many files through the same work, each written at once or not at all, and begun again where it broke off.
+
+The journal in the output's folder has a line of JSON for each file that was begun, and one for each that ended. What is
+in it as done, and is still there and unchanged, is not done again; nor is what was begun, and is there since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, get_args
+
+from incognito import background as backgrounds
+from incognito import files, photo, still, video, zoo
+from incognito.crew import Crew, Work
+from incognito.errors import IncognitoError, OutputError, UsageError, first_line
+from incognito.gathering import Collision, Item, gather, place
+from incognito.runtime import cores
+from incognito.segment import Segmenter
+
+JOURNAL = ".incognito-batch.jsonl"
+PART = re.compile(r"\..*\.[0-9a-f]{8}\.part")  # what output.beside leaves where a process was killed
+PATIENCE = 600.0  # seconds that a file may take before it is given up
+AGAIN = 2.0  # seconds between two looks at watched folders
+SETTLED = 1.0  # seconds that a new file must not have changed
+
+OnFile = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What becomes of every file. `format` is an ending; `delete` deletes originals whose picture was read back."""
+
+    output: Path
+    background: str | None = None
+    model: str = "fast"
+    format: str = ".png"
+    on_collision: Collision = "refuse"
+    delete: bool = False
+    force: bool = False
+
+    @property
+    def key(self) -> str:
+        """What a result depends on beside its file: another background or model is another work."""
+        words = {name: str(value) for name, value in asdict(self).items() if name in ("background", "model", "format")}
+        return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def film(self) -> str:
+        """The ending of films."""
+        return ".webm" if self.background in (None, "transparent") else ".mp4"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How many files were done, were done before, and failed."""
+
+    done: int = 0
+    before: int = 0
+    failed: int = 0
+
+
+def run(
+    inputs: list[str],
+    wanted: Wanted,
+    listed: str | None = None,
+    workers: int | None = None,
+    watch: bool = False,
+    on_file: OnFile = lambda line: None,
+) -> Outcome:
+    """Take files through; `on_file` gets the journal's line of each. With `watch`, go on until interrupted.
+
+    `workers` processes have as many threads each as leave no core idle; a worker for each core is the fastest. Raises
+    IncognitoError for what concerns all files; what concerns one is in its line.
+    """
+    _check(wanted)
+    outcome = Outcome()
+    with _journal(wanted.output) as (known, write):
+        size = max(1, min(workers or cores(), cores()))
+        crew = Crew(_worker, (wanted, max(1, cores() // size)), size, PATIENCE)
+        try:
+            while True:
+                for line in _pass(crew, inputs, listed, wanted, known, outcome, watch, write):
+                    on_file(line)
+                if not watch:
+                    return outcome
+                time.sleep(AGAIN)
+        finally:
+            crew.close()
+
+
+def _pass(
+    crew: Crew,
+    inputs: list[str],
+    listed: str | None,
+    wanted: Wanted,
+    known: dict[str, dict[str, Any]],
+    outcome: Outcome,
+    watch: bool,
+    write: OnFile,
+) -> Iterator[dict[str, Any]]:
+    """One look at the inputs: what is new is worked on and written down; gives the lines of what came to an end."""
+    try:
+        found = gather(inputs, listed)
+    except IncognitoError:
+        if not watch:
+            raise
+        return
+    given = {source: line["target"] for source, line in known.items()}
+    items = place(found, wanted.format, wanted.film, wanted.on_collision, given)
+    todo = [item for item in items if not _is_done(item, known.get(str(item.source)), wanted)]
+    if watch:
+        todo = [item for item in todo if _is_settled(item, known.get(str(item.source)))]
+    else:
+        outcome.before += len(items) - len(todo)
+    for item, result, ended in crew.work(_begun(todo, wanted, write)):
+        seconds, problem = result or (0.0, f"{item.source}: {ended}; look at the file")
+        line = _line(item, wanted, seconds, problem)
+        known[line["source"]] = line
+        write(line)
+        outcome.done += line["state"] == "done"
+        outcome.failed += line["state"] == "failed"
+        yield line
+
+
+def _begun(items: list[Item], wanted: Wanted, write: OnFile) -> Iterator[Item]:
+    """Write down that a file is begun before it is handed over, and what stood in its result's place."""
+    for item in items:
+        line = _line(item, wanted, 0.0, "")
+        write(line | {"state": "begun", "there": _stamp(wanted.output / item.target)})
+        yield item
+
+
+def _worker(wanted: Wanted, threads: int) -> Work:
+    """What a process of the crew does: it loads the model once, and takes one file after the other through."""
+    import cv2
+
+    cv2.setNumThreads(threads)
+    segmenter = Segmenter(wanted.model, threads)
+
+    def work(item: Item) -> tuple[float, str]:
+        begun = time.monotonic()
+        try:
+            _do(item, wanted, segmenter)
+        except IncognitoError as error:
+            return time.monotonic() - begun, str(error)
+        except Exception as error:  # whatever a codec raises concerns this file alone
+            return time.monotonic() - begun, f"{item.source} could not be worked on ({first_line(error)})"
+        return time.monotonic() - begun, ""
+
+    return work
+
+
+def _do(item: Item, wanted: Wanted, segmenter: Segmenter) -> None:
+    target = wanted.output / item.target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files.remove(str(item.source), str(target), wanted.background, segmenter, wanted.force)
+    if wanted.delete:
+        verify(item.source, target)
+        item.source.unlink()
+
+
+def verify(source: Path, target: Path) -> None:
+    """Read a written file back, whole; raises OutputError where it does not show as much as its source."""
+    if photo.is_photo(source):
+        whole = still.read(target.read_bytes(), str(target)).frame.size == _size(source)
+    else:
+        whole = sum(1 for _ in video.pictures(target)) == sum(1 for _ in video.pictures(source))
+    if not whole:
+        raise OutputError(f"{target} does not hold all of {source}, which was left where it is; look at both")
+
+
+def _size(source: Path) -> tuple[int, int]:
+    return still.read(source.read_bytes(), str(source)).frame.size
+
+
+def collision(word: str) -> Collision:
+    """What is to happen to names that are taken, by its word; raises UsageError."""
+    for known in get_args(Collision):
+        if word == known:
+            return known
+    raise UsageError(f"--on-collision {word!r} cannot be; give refuse or number")
+
+
+def _check(wanted: Wanted) -> None:
+    """Refuse what cannot work, before any process is begun."""
+    zoo.find(wanted.model)
+    behind = backgrounds.parse(wanted.background or "transparent")
+    if wanted.format not in photo.FORMATS:
+        raise UsageError(f"there is no format {wanted.format!r}; use one of {', '.join(photo.FORMATS)}")
+    if isinstance(behind, backgrounds.Transparent) and photo.FORMATS[wanted.format] not in photo.WITH_ALPHA:
+        raise UsageError(f"{wanted.format} cannot be transparent; use .png or .webp, or give a --background")
+    try:
+        wanted.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{wanted.output} cannot be made ({first_line(error)}); choose another") from None
+
+
+def _is_done(item: Item, line: dict[str, Any] | None, wanted: Wanted) -> bool:
+    """Whether the journal has it as done or begun, its result is there since, and its source has not changed."""
+    if line is None or line["key"] != wanted.key or line["stamp"] != _stamp(item.source):
+        return False
+    there = _stamp(wanted.output / item.target)
+    return bool(there) and (line["state"] == "done" or (line["state"] == "begun" and there != line["there"]))
+
+
+def _is_settled(item: Item, line: dict[str, Any] | None) -> bool:
+    """Whether a watched file is whole by now, and has not failed as it is."""
+    try:
+        fresh = time.time() - item.source.stat().st_mtime < SETTLED
+    except OSError:
+        return False
+    return not fresh and (line is None or line["stamp"] != _stamp(item.source))
+
+
+def _stamp(source: Path) -> list[int]:
+    """A file's size and when it was last changed; nothing of one that is gone."""
+    try:
+        found = source.stat()
+    except OSError:
+        return []
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _line(item: Item, wanted: Wanted, seconds: float, problem: str) -> dict[str, Any]:
+    return {
+        "source": str(item.source),
+        "target": str(item.target),
+        "state": "failed" if problem else "done",
+        "problem": problem,
+        "seconds": round(seconds, 3),
+        "stamp": _stamp(item.source),
+        "key": wanted.key,
+    }
+
+
+@contextmanager
+def _journal(folder: Path) -> Iterator[tuple[dict[str, dict[str, Any]], Callable[[dict[str, Any]], None]]]:
+    """Open an output's journal, for one batch at a time; gives what it has, by source, and how a line is added."""
+    with (folder / JOURNAL).open("a+", encoding="utf-8") as file:
+        _lock(file, folder)
+        for part in folder.rglob(".*.part"):
+            if PART.fullmatch(part.name):
+                part.unlink(missing_ok=True)
+        file.seek(0)
+        known = {line["source"]: line for line in _lines(file)}
+
+        def write(line: dict[str, Any]) -> None:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+
+        yield known, write
+
+
+def _lines(file: IO[str]) -> Iterator[dict[str, Any]]:
+    for text in file:
+        try:
+            line = json.loads(text)
+        except ValueError:  # the last one, where the power went
+            continue
+        yield line
+
+
+def _lock(file: IO[str], folder: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise UsageError(f"another batch writes into {folder}; wait for it or choose another output") from None

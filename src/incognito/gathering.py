@@ -1,0 +1,116 @@
+"""What a batch works on: files found in folders, by patterns and in lists, each with its own place in the output."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from incognito.errors import InputError, UsageError, first_line
+
+PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".heic", ".heif"})
+FILMS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".3gp"})
+COLUMN = "path"  # of a list that is a CSV
+
+Collision = Literal["refuse", "number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file, and where its picture goes, below the output's folder."""
+
+    source: Path
+    target: Path
+
+
+def gather(inputs: Sequence[str], listed: str | None) -> list[tuple[Path, Path]]:
+    """Find files, each with its path in the tree that is kept. A folder gives all photos and films below it.
+
+    `inputs` are files, folders and patterns (`**` is any depth), `listed` a file of paths, one a line or a CSV with a
+    column `path`; "-" is standard input. Raises UsageError and InputError.
+    """
+    found: dict[Path, Path] = {}
+    for text in [*inputs, *(_read_list(listed) if listed else [])]:
+        for source, inside in _found(text):
+            found.setdefault(source.absolute(), inside)
+    if not found:
+        raise InputError("there is no photo or film in what was given; name files, folders or patterns")
+    return sorted(found.items())
+
+
+def place(
+    found: Iterable[tuple[Path, Path]], ending: str, film: str, on_collision: Collision, known: Mapping[str, str]
+) -> list[Item]:
+    """Give each file its place in the output; `known` has those that were given before, by source.
+
+    Raises UsageError where two would have the same, unless they are to be numbered.
+    """
+    items: list[Item] = []
+    taken = {target.casefold(): source for source, target in known.items()}
+    for source, inside in found:
+        target = inside.with_suffix(film if source.suffix.lower() in FILMS else ending)
+        if str(source) in known:
+            target = Path(known[str(source)])
+        elif taken.get(str(target).casefold(), str(source)) != str(source):
+            if on_collision == "refuse":
+                other = taken[str(target).casefold()]
+                raise UsageError(f"{other} and {source} would both become {target}; add --on-collision number")
+            target = _numbered(target, taken)
+        taken[str(target).casefold()] = str(source)
+        items.append(Item(source, target))
+    return items
+
+
+def _numbered(target: Path, taken: Mapping[str, str]) -> Path:
+    number = 2
+    while str(new := target.with_stem(f"{target.stem}-{number}")).casefold() in taken:
+        number += 1
+    return new
+
+
+def _found(text: str) -> Iterator[tuple[Path, Path]]:
+    path = Path(text)
+    if path.is_dir():
+        for each in sorted(path.rglob("*")):
+            if is_wanted(each):
+                yield each, each.relative_to(path)
+    elif path.exists():
+        yield path, Path(path.name)
+    elif glob.has_magic(text):
+        root = _root(text)
+        for each in sorted(root.glob(str(path.relative_to(root)))):
+            if is_wanted(each):
+                yield each, each.relative_to(root)
+    else:
+        raise InputError(f"{text} does not exist; check the path")
+
+
+def is_wanted(path: Path) -> bool:
+    """Whether a file in a folder is a photo or a film by its name; hidden ones are not."""
+    return path.suffix.lower() in PHOTOS | FILMS and not path.name.startswith(".") and path.is_file()
+
+
+def _root(pattern: str) -> Path:
+    """The folder that a pattern begins in."""
+    parts: list[str] = []
+    for part in Path(pattern).parts[:-1]:
+        if glob.has_magic(part):
+            break
+        parts.append(part)
+    return Path(*parts)
+
+
+def _read_list(listed: str) -> list[str]:
+    try:
+        text = sys.stdin.read() if listed == "-" else Path(listed).read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{listed} cannot be read ({first_line(error)}); give a list of paths") from None
+    rows = csv.DictReader(io.StringIO(text))
+    if COLUMN in (rows.fieldnames or []):
+        return [row[COLUMN] for row in rows if row[COLUMN]]
+    return [line for line in text.splitlines() if line.strip()]
