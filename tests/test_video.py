@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from making import sound_of, times_of, write_film, write_tone
 
-from incognito import video
+from incognito import containers, video
 from incognito.errors import InputError, OutputError
 from incognito.frame import Frame
 
@@ -27,7 +27,7 @@ def shades(count: int, size: tuple[int, int] = (64, 96)) -> list[np.ndarray]:
 
 
 def convert(source: Path, target: Path, transform: video.Transform = unchanged, alpha: bool = False) -> None:
-    video.convert(source, target, video.container_of(target), transform, alpha)
+    video.convert(source, target, containers.container_of(target), transform, alpha)
 
 
 @pytest.mark.parametrize(("suffix", "codec", "sound"), [(".mp4", "libx264", "aac"), (".webm", "libvpx-vp9", "libopus")])
@@ -69,7 +69,7 @@ def test_every_frame_is_seen_once_in_order(tmp_path):
         return frame.pixels
 
     video.convert(
-        source, target, video.container_of(target), look, on_frame=lambda done, count: counts.append((done, count))
+        source, target, containers.container_of(target), look, on_frame=lambda done, count: counts.append((done, count))
     )
     assert [time for time, _ in seen] == TIMES
     assert [red for _, red in seen] == pytest.approx([40 + 15 * i for i in range(len(TIMES))], abs=3)
@@ -190,7 +190,7 @@ def rotate_track(path: Path, degrees: int) -> None:
 def test_an_unknown_ending_is_refused():
     """A file name says which container is meant, or it is an error."""
     with pytest.raises(OutputError, match=r"\.mp4, \.webm"):
-        video.container_of(Path("film.avi"))
+        containers.container_of(Path("film.avi"))
 
 
 def test_a_film_that_changes_its_size_is_refused(tmp_path):

@@ -57,6 +57,12 @@ def remove(
     shadow: Annotated[str, typer.Option("--shadow", help="Photos: none or soft.")] = "none",
     srgb: Annotated[bool, typer.Option("--srgb", help="Photos: convert the colours to sRGB.")] = False,
     location: Annotated[bool, typer.Option("--location/--no-location", help="Photos: keep where it was taken.")] = True,
+    codec: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--codec", help="Videos: h264, h265 or av1 in .mp4; vp9 or av1 in .webm; prores in .mov."),
+    ] = None,
+    start: Annotated[Optional[str], typer.Option("--from", help="Videos: begin there, as 90 or 1:30.")] = None,  # noqa: UP045
+    end: Annotated[Optional[str], typer.Option("--to", help="Videos: end there.")] = None,  # noqa: UP045
     force: Force = False,
 ) -> None:
     """Take away the background of a photo or a video.
@@ -65,10 +71,12 @@ def remove(
     """
     from incognito import files, progress
     from incognito.finish import parse
+    from incognito.video import parse_span
 
     finish = parse(crop, margin, size, shadow, srgb, location)
+    span = parse_span(start, end)
     with progress.bar("removing", "frames") as move:
-        files.remove(source, target, background, model, force, move, runtime, finish)
+        files.remove(source, target, background, model, force, move, runtime, finish, codec, span)
 
 
 @app.command()

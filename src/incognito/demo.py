@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from incognito import output, photo, video
+from incognito import containers, output, photo, video
 from incognito.background import Blur, Transparent
 from incognito.composite import compose
 from incognito.errors import OutputError, first_line
@@ -57,7 +57,7 @@ def run(
     with output.beside(folder / CLIP_BLURRED) as part:
         stopwatch = Stopwatch()
         removal = Removal(segmenter, Blur(), stopwatch)
-        container = video.CONTAINERS[".mp4"]
+        container = containers.CONTAINERS[".mp4"]
         video.convert(folder / CLIP, part, container, removal, stopwatch=stopwatch, on_frame=on_frame)
         rate = SECONDS * RATE / stopwatch.elapsed
     return Demo([folder / name for name in FILES], stopwatch, rate)

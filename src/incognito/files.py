@@ -6,14 +6,16 @@ import sys
 from pathlib import Path
 
 from incognito import background as backgrounds
-from incognito import cutout, output, photo, still, video
+from incognito import containers, cutout, output, photo, sequence, still, video
 from incognito.composite import visible
+from incognito.containers import Container
 from incognito.cutout import PLAIN
 from incognito.errors import InputError, OutputError, UsageError, first_line
 from incognito.finish import Finish
 from incognito.pipeline import Matting, Removal
 from incognito.segment import Segmenter
 from incognito.still import Still
+from incognito.video import WHOLE, Span
 
 PIPE = "-"
 
@@ -27,8 +29,10 @@ def remove(
     on_frame: video.OnFrame = lambda done, count: None,
     runtime: str | None = None,
     finish: Finish = PLAIN,
+    codec: str | None = None,
+    span: Span = WHOLE,
 ) -> None:
-    """Take away the background of a photo or a video; `finish` is for photos.
+    """Take away the background of a photo or a video; `finish` is for photos, `codec` and `span` are for videos.
 
     Without `background` the result is transparent where the target can hold that (all but JPEG and MP4), else
     blurred. Raises IncognitoError; then nothing is written.
@@ -43,8 +47,12 @@ def remove(
     if not _is_photo(source):
         if finish != PLAIN:
             raise UsageError(f"{source} is a video; --crop, --size, --shadow, --srgb and --no-location are for photos")
-        _film(source, target, Removal(_segmenter(model, runtime), behind), alpha, on_frame)
+        if alpha and codec and not _container_of(target, codec).holds_alpha:
+            raise OutputError(f"{codec} cannot be transparent; use vp9 or prores, or give a --background")
+        _film_of(source, target, codec, Removal(_segmenter(model, runtime), behind), alpha, on_frame, span)
         return
+    if codec or span != WHOLE:
+        raise UsageError(f"{source} is a photo; --codec, --from and --to are for videos")
     photo_in, format = _read(source, finish.srgb), _format_of(target)
     picture = cutout.make(photo_in, _segmenter(model, runtime)(photo_in.frame), behind, finish)
     _write_photo(still.encode(picture, format, cutout.notes_of(photo_in, picture, finish)), target)
@@ -65,7 +73,7 @@ def matte(
     _check(source, target, force)
     segmenter = _segmenter(model, runtime)
     if not _is_photo(source):
-        _film(source, target, Matting(segmenter), False, on_frame)
+        _film_of(source, target, None, Matting(segmenter), False, on_frame)
         return
     frame, format = _read(source).frame, _format_of(target)
     _write_photo(still.encode(visible(frame, segmenter(frame)).levels, format), target)
@@ -90,13 +98,40 @@ def _format_of(target: str) -> str:
     return "PNG" if target == PIPE else photo.format_of(Path(target))
 
 
-def _film(source: str, target: str, work: Removal | Matting, alpha: bool, on_frame: video.OnFrame) -> None:
-    """Take a film through its work."""
+def _film_of(
+    source: str,
+    target: str,
+    codec: str | None,
+    work: Removal | Matting,
+    alpha: bool,
+    on_frame: video.OnFrame,
+    span: Span = WHOLE,
+) -> None:
+    """Take a film through its work, to a file or to a folder of pictures."""
+    if sequence.is_pattern(target):
+        sequence.write(Path(source), Path(target), work, on_frame, span)
+    else:
+        _film(source, target, _container_of(target, codec), work, alpha, on_frame, span)
+
+
+def _container_of(target: str, codec: str | None = None) -> Container:
     if target == PIPE:
-        raise OutputError(f"{source} is a video, which cannot be piped; name a file to write")
-    container = video.container_of(Path(target))
+        raise OutputError("a video cannot be piped; name a file to write")
+    return containers.container_of(Path(target), codec)
+
+
+def _film(
+    source: str,
+    target: str,
+    kind: Container,
+    work: Removal | Matting,
+    alpha: bool,
+    on_frame: video.OnFrame,
+    span: Span = WHOLE,
+) -> None:
+    """Take a film through its work."""
     with output.beside(Path(target)) as part:
-        video.convert(Path(source), part, container, work, alpha, on_frame=on_frame)
+        video.convert(Path(source), part, kind, work, alpha, on_frame=on_frame, span=span)
 
 
 def _write_photo(data: bytes, target: str) -> None:
@@ -115,9 +150,12 @@ def _check(source: str, target: str, force: bool) -> None:
     if target == PIPE:
         return
     suffix = Path(target).suffix.lower()
-    if suffix not in photo.FORMATS and suffix not in video.CONTAINERS:
-        known = ", ".join([*photo.FORMATS, *video.CONTAINERS])
+    if suffix not in photo.FORMATS and suffix not in containers.CONTAINERS:
+        known = ", ".join([*photo.FORMATS, *containers.CONTAINERS])
         raise OutputError(f"{target} has no ending that can be written; use one of {known}")
+    if sequence.is_pattern(target):
+        sequence.check(Path(target))
+        return
     output.check(Path(target), force, None if source == PIPE else Path(source))
 
 
@@ -137,6 +175,6 @@ def _check_source(path: Path) -> None:
 
 def _holds_alpha(target: str) -> bool:
     suffix = Path(target).suffix.lower()
-    if suffix in video.CONTAINERS:
-        return video.CONTAINERS[suffix].holds_alpha
+    if suffix in containers.CONTAINERS:
+        return containers.CONTAINERS[suffix].holds_alpha
     return target == PIPE or photo.FORMATS[suffix] in photo.WITH_ALPHA

@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 
-from incognito import output, video
+from incognito import containers, output, video
 from incognito.errors import SinkError, first_line
 from incognito.frame import Picture
 from incognito.sink import Command
@@ -27,11 +27,14 @@ class _Discarded(Exception):  # noqa: N818 - no error: there is nothing to keep
 
 @dataclass
 class Live:
-    """What a video's target asks of its source, told of a live stream: square pixels, no sound."""
+    """What a video's target asks of its source, told of a live stream: square pixels, no sound, no texts."""
 
     path: Path
     rate: Fraction
     sounds: list[Any] = field(default_factory=list)
+    captions: list[Any] = field(default_factory=list)
+    chapters: list[Any] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
     stream: Any = field(default_factory=lambda: SimpleNamespace(sample_aspect_ratio=None))
 
 
@@ -45,7 +48,7 @@ class Recording:
     sees_room = False
 
     def __init__(self, path: Path, force: bool = False) -> None:
-        self._kind = video.container_of(path)
+        self._kind = containers.container_of(path)
         output.check(path, force)
         self._path, self._force = path, force
         self._size = (0, 0)

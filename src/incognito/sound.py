@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import av
 
 if TYPE_CHECKING:
-    from incognito.video import Container
+    from incognito.containers import Container
 
 
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}  # by channels: what both encoders take
@@ -24,9 +24,10 @@ class Sound:
             self._stream = output.add_stream_from_template(source)
         else:
             channels, rate = source.codec_context.layout.nb_channels, source.codec_context.sample_rate
-            allowed = RATES[container.sound]
+            encoder = container.sound or ""
+            allowed = RATES[encoder]
             self._stream = output.add_stream(
-                container.sound, rate=rate if rate in allowed else allowed[0], layout=LAYOUTS.get(channels, "stereo")
+                encoder, rate=rate if rate in allowed else allowed[0], layout=LAYOUTS.get(channels, "stereo")
             )
         self._stream.metadata.update(source.metadata)
 

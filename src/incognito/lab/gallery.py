@@ -12,7 +12,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from incognito import demo, output, video, zoo
+from incognito import containers, demo, output, video, zoo
 from incognito.background import Colour, cover
 from incognito.errors import LabError, first_line
 from incognito.frame import Picture
@@ -124,7 +124,7 @@ def _film(path: Path, source: video.Source, segmenters: list[Segmenter], on_fram
     count = min(source.count or 0, round(SECONDS * source.rate)) or None
     stills: list[Still] = []
     try:
-        with closing(video.Target(path, video.CONTAINERS[".mp4"], source, alpha=False)) as target:
+        with closing(video.Target(path, containers.CONTAINERS[".mp4"], source, alpha=False)) as target:
             for done, (like, milliseconds, pictures) in enumerate(_views(source, segmenters)):
                 if not done:
                     target.begin(*large.size, like)

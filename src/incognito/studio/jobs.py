@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from incognito import output, video
+from incognito import containers, output, video
 from incognito.background import Background, Transparent
 from incognito.errors import IncognitoError, InputError, first_line
 from incognito.pipeline import Removal
@@ -85,7 +85,7 @@ class Jobs:
     def add(self, source: Path, ending: str, behind: Callable[[], Background], model: str, own: bool = True) -> Job:
         """Queue a video, which becomes a file of that ending; raises Refusal where it is too large or too many wait."""
         alpha = isinstance(behind(), Transparent)
-        if alpha and not video.CONTAINERS[ending].holds_alpha:
+        if alpha and not containers.CONTAINERS[ending].holds_alpha:
             raise Refusal(422, "MP4 cannot be transparent", "ask for format=webm, or give a background")
         frames = check(source, self._limits)
         with self._lock:
@@ -176,7 +176,7 @@ def _run(job: Job, open_model: Callable[[str], Segmenter], limits: Limits) -> No
         alpha = isinstance(behind, Transparent)
         removal = Removal(open_model(job.model), behind)
         with output.beside(job.result) as part:
-            video.convert(job.source, part, video.CONTAINERS[job.result.suffix], removal, alpha, on_frame=on_frame)
+            video.convert(job.source, part, containers.CONTAINERS[job.result.suffix], removal, alpha, on_frame=on_frame)
         _end(job, "done")
     except Cancelled:
         _end(job, "cancelled")
