@@ -82,3 +82,16 @@ def sound_of(path: Path) -> list[tuple[float, bytes]]:
     with av.open(str(path)) as container:
         packets = [p for p in container.demux(audio=0) if p.dts is not None]
         return [(float(p.pts * p.time_base) * 1000, bytes(p)) for p in packets]
+
+
+def mutated(data: bytes, seed: int) -> bytes:
+    """A file with bytes flipped, its end cut off, or another beginning, by turns."""
+    random, changed = np.random.default_rng(seed), bytearray(data)
+    if seed % 3 == 0:
+        for at in random.integers(0, len(data), random.integers(1, 60)):
+            changed[at] = random.integers(0, 256)
+    elif seed % 3 == 1:
+        del changed[random.integers(1, len(data)) :]
+    else:
+        changed[: random.integers(1, 200)] = random.bytes(random.integers(1, 200))
+    return bytes(changed)

@@ -15,7 +15,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from making import times_of, write_film
+from making import mutated, times_of, write_film
 from PIL import Image
 
 from incognito import containers, files, sequence, video
@@ -392,16 +392,8 @@ def mutate_all(folder: str, ending: str, count: str) -> None:
     """Take mutations of a film through; prints how many were taken and how many refused."""
     data, counts = (Path(folder) / "whole").read_bytes(), [0, 0]
     for seed in range(int(count)):
-        random, changed = np.random.default_rng(seed), bytearray(data)
-        if seed % 3 == 0:
-            for at in random.integers(0, len(data), random.integers(1, 60)):
-                changed[at] = random.integers(0, 256)
-        elif seed % 3 == 1:
-            del changed[random.integers(1, len(data)) :]
-        else:
-            changed[: random.integers(1, 200)] = random.bytes(random.integers(1, 200))
         source, target = Path(folder) / f"mutated{ending}", Path(folder) / "out.mp4"
-        source.write_bytes(changed)
+        source.write_bytes(mutated(data, seed))
         before = source.read_bytes()
         try:
             files.remove(str(source), str(target), "#00b140", "tiny", runtime="onnxruntime")

@@ -14,6 +14,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+from making import mutated
 from PIL import ExifTags, Image, ImageCms
 
 from incognito import cutout, photo, still
@@ -272,20 +273,6 @@ def test_heic_without_its_package_says_what_to_install(monkeypatch):
 
 
 MUTATIONS = int(os.environ.get("INCOGNITO_MUTATIONS", "120"))
-
-
-def mutated(data: bytes, seed: int) -> bytes:
-    """A photo with bytes flipped, its end cut off, or another's beginning."""
-    random = np.random.default_rng(seed)
-    changed = bytearray(data)
-    if seed % 3 == 0:
-        for at in random.integers(0, len(data), random.integers(1, 60)):
-            changed[at] = random.integers(0, 256)
-    elif seed % 3 == 1:
-        del changed[random.integers(1, len(data)) :]
-    else:
-        changed[: random.integers(1, 64)] = random.bytes(random.integers(1, 64))
-    return bytes(changed)
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -49,7 +49,7 @@ def remove(
             raise UsageError(f"{source} is a video; --crop, --size, --shadow, --srgb and --no-location are for photos")
         if alpha and codec and not _container_of(target, codec).holds_alpha:
             raise OutputError(f"{codec} cannot be transparent; use vp9 or prores, or give a --background")
-        _film_of(source, target, codec, Removal(_segmenter(model, runtime), behind), alpha, on_frame, span)
+        _film(source, target, codec, Removal(_segmenter(model, runtime), behind), alpha, on_frame, span)
         return
     if codec or span != WHOLE:
         raise UsageError(f"{source} is a photo; --codec, --from and --to are for videos")
@@ -73,7 +73,7 @@ def matte(
     _check(source, target, force)
     segmenter = _segmenter(model, runtime)
     if not _is_photo(source):
-        _film_of(source, target, None, Matting(segmenter), False, on_frame)
+        _film(source, target, None, Matting(segmenter), False, on_frame)
         return
     frame, format = _read(source).frame, _format_of(target)
     _write_photo(still.encode(visible(frame, segmenter(frame)).levels, format), target)
@@ -98,7 +98,13 @@ def _format_of(target: str) -> str:
     return "PNG" if target == PIPE else photo.format_of(Path(target))
 
 
-def _film_of(
+def _container_of(target: str, codec: str | None = None) -> Container:
+    if target == PIPE:
+        raise OutputError("a video cannot be piped; name a file to write")
+    return containers.container_of(Path(target), codec)
+
+
+def _film(
     source: str,
     target: str,
     codec: str | None,
@@ -110,26 +116,8 @@ def _film_of(
     """Take a film through its work, to a file or to a folder of pictures."""
     if sequence.is_pattern(target):
         sequence.write(Path(source), Path(target), work, on_frame, span)
-    else:
-        _film(source, target, _container_of(target, codec), work, alpha, on_frame, span)
-
-
-def _container_of(target: str, codec: str | None = None) -> Container:
-    if target == PIPE:
-        raise OutputError("a video cannot be piped; name a file to write")
-    return containers.container_of(Path(target), codec)
-
-
-def _film(
-    source: str,
-    target: str,
-    kind: Container,
-    work: Removal | Matting,
-    alpha: bool,
-    on_frame: video.OnFrame,
-    span: Span = WHOLE,
-) -> None:
-    """Take a film through its work."""
+        return
+    kind = _container_of(target, codec)
     with output.beside(Path(target)) as part:
         video.convert(Path(source), part, kind, work, alpha, on_frame=on_frame, span=span)
 

@@ -21,6 +21,7 @@ import pytest
 from asking import decoded, served
 from making import write_film
 
+from incognito import containers, video
 from incognito.scripted import made, room
 
 SIZE = (720, 1280)
@@ -187,6 +188,27 @@ def test_a_film_becomes_one_that_plays(page, clip):
         page.click("#video-save")
     assert Path(download.value.path()).read_bytes()[4:8] == b"ftyp"
     shoot(page, "video")
+
+
+def test_a_transparent_film_shows_what_is_under_it(browser, tmp_path):
+    """VP9 with alpha in a real player: the coloured page where nothing is, the film where something is."""
+
+    def hole(frame, seconds: float) -> np.ndarray:
+        alpha = np.zeros(frame.size, np.uint8)
+        alpha[:, frame.size[1] // 2 :] = 255
+        return np.dstack([cv2.copyTo(frame.pixels, alpha), alpha])
+
+    source, target = tmp_path / "in.mp4", tmp_path / "out.webm"
+    write_film(source, [np.full((90, 160, 3), (20, 60, 220), np.uint8)] * 25, [40 * number for number in range(25)])
+    video.convert(source, target, containers.container_of(target), hole, alpha=True)
+    page = browser.new_page(viewport={"width": 160, "height": 90})
+    url = "data:video/webm;base64," + base64.b64encode(target.read_bytes()).decode()
+    page.set_content(f'<body style="margin:0;background:#e02020"><video src="{url}" autoplay muted loop></video>')
+    until(page, "document.querySelector('video').currentTime > 0.2")
+    shown = decoded(page.screenshot())[..., :3].astype(int)
+    page.close()
+    assert np.abs(shown[45, 20] - (224, 32, 32)).max() <= 6
+    assert np.abs(shown[45, 140] - (20, 60, 220)).max() <= 12
 
 
 def test_it_can_be_used_by_keys_alone(page):

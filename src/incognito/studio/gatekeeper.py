@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from typing import Any
@@ -14,7 +15,7 @@ from incognito.studio.problem import Refusal, answer
 from incognito.studio.settings import Settings
 
 OPEN = frozenset({"/healthz", "/readyz"})  # to watchers that have no token
-OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
+OWN = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 LARGE = frozenset({"/v1/videos", "/studio/backgrounds"})  # paths that take a film
 PATIENCE = 5.0  # seconds that a body's mean speed is not looked at
 
@@ -64,10 +65,7 @@ class Gatekeeper:
 
     def _is_own(self, host: str) -> bool:
         """Whether a Host header names loopback, on any port: one that was forwarded is still this computer."""
-        name, colon, port = host.lower().rpartition(":")
-        if colon and not port.isdigit():  # no port, but the end of an IPv6 address
-            name, colon = host.lower(), ""
-        return (name if colon else host.lower()) in OWN_NAMES
+        return OWN.fullmatch(host.lower()) is not None
 
     def _is_own_page(self, origin: str, host: str) -> bool:
         return origin.lower() in {f"http://{host.lower()}", f"https://{host.lower()}"}

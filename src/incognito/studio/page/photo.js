@@ -2,6 +2,7 @@
 
 import { removeBackground } from "./api.js";
 import { startSplit } from "./compare.js";
+import { acceptDrops } from "./drops.js";
 import { ModelChoice } from "./models.js";
 import { Picker } from "./picker.js";
 import { statusLine } from "./status.js";
@@ -28,20 +29,7 @@ export function startPhoto() {
   $("zip").addEventListener("click", saveAll);
   $("close").addEventListener("click", () => closeUp($("close").getAttribute("aria-pressed") !== "true"));
   $("clear").addEventListener("click", clear);
-  acceptDrops($("stage"));
-}
-
-function acceptDrops(stage) {
-  stage.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    stage.classList.add("over-it");
-  });
-  stage.addEventListener("dragleave", () => stage.classList.remove("over-it"));
-  stage.addEventListener("drop", (event) => {
-    event.preventDefault();
-    stage.classList.remove("over-it");
-    add(event.dataTransfer.files);
-  });
+  acceptDrops($("stage"), add);
 }
 
 function add(files) {

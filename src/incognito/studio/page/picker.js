@@ -1,6 +1,7 @@
 // Backgrounds as thumbnails: nothing, blurs, colours, made scenes, and one's own. What one tab brings, all have.
 
 import { getJson, postFile } from "./api.js";
+import { acceptDrops } from "./drops.js";
 
 const PERSON =
   '<svg viewBox="0 0 48 30" aria-hidden="true"><g class="CLASS" fill="currentColor" opacity="0.45"><rect x="3" y="4" width="10" height="22" rx="2"/><rect x="35" y="8" width="9" height="18" rx="2"/></g><circle cx="24" cy="11" r="5" fill="currentColor"/><path d="M13 30c1-9 6-12 11-12s10 3 11 12z" fill="currentColor"/></svg>';
@@ -51,7 +52,7 @@ export class Picker {
     this.#addOwn();
     this.value = first;
     this.tiles.addEventListener("change", (event) => event.target.name === this.group && this.onChange(this.value));
-    this.#acceptDrops();
+    acceptDrops(this.root, ([file]) => file && this.bring(file));
     pickers.push(this);
     scenes ??= getJson("/studio/backgrounds");
     scenes.then((list) => list.filter(({ name }) => name !== "made:checker").forEach(({ name }) => this.add(name, nameOf(name))));
@@ -98,19 +99,6 @@ export class Picker {
     input.addEventListener("change", () => input.files[0] && this.bring(input.files[0]));
     this.tiles.append(tile);
     this.last = tile;
-  }
-
-  #acceptDrops() {
-    this.root.addEventListener("dragover", (event) => {
-      event.preventDefault();
-      this.root.classList.add("over-it");
-    });
-    this.root.addEventListener("dragleave", () => this.root.classList.remove("over-it"));
-    this.root.addEventListener("drop", (event) => {
-      event.preventDefault();
-      this.root.classList.remove("over-it");
-      if (event.dataTransfer.files[0]) this.bring(event.dataTransfer.files[0]);
-    });
   }
 
   async bring(file) {

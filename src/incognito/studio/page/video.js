@@ -1,6 +1,7 @@
 // Video: a film is uploaded, or named by its path; progress, the result, a download.
 
 import { drop, getJson, postJson, uploadVideo } from "./api.js";
+import { acceptDrops } from "./drops.js";
 import { ModelChoice } from "./models.js";
 import { Picker } from "./picker.js";
 import { statusLine } from "./status.js";
@@ -21,20 +22,7 @@ export function startVideo() {
   $("path").addEventListener("input", ready);
   $("start").addEventListener("click", start);
   $("cancel").addEventListener("click", cancel);
-  acceptDrops($("stage"));
-}
-
-function acceptDrops(stage) {
-  stage.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    stage.classList.add("over-it");
-  });
-  stage.addEventListener("dragleave", () => stage.classList.remove("over-it"));
-  stage.addEventListener("drop", (event) => {
-    event.preventDefault();
-    stage.classList.remove("over-it");
-    choose(event.dataTransfer.files[0]);
-  });
+  acceptDrops($("stage"), ([dropped]) => choose(dropped));
 }
 
 function choose(chosen) {
