@@ -10,6 +10,7 @@ import sys
 import threading
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -126,6 +127,14 @@ def test_a_part_begins_at_nought(rich, tmp_path, start, end):
     with av.open(str(target)) as container:
         sound = [float(p.pts * p.time_base) for p in container.demux(audio=0) if p.pts is not None]
     assert -0.06 <= sound[0] <= 0.06 and sound[-1] <= min(end, 2.0) - start
+
+
+def test_a_disk_that_is_nearly_full_is_told_of_first(rich, tmp_path, monkeypatch, run):
+    """Before anything is decoded."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    code, _, err = run("remove", rich, "-o", tmp_path / "out.mp4", "--background", "blur")
+    assert code == 2 and "MB left, under" in err and err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_part_beyond_the_end_is_refused(rich, tmp_path):

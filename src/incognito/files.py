@@ -114,6 +114,8 @@ def _film(
     span: Span = WHOLE,
 ) -> None:
     """Take a film through its work, to a file or to a folder of pictures."""
+    space = Path(target).parent if not sequence.is_pattern(target) else Path(target).parent.parent
+    output.check_space(space, Path(source).stat().st_size)  # as large as the film was, at the least
     if sequence.is_pattern(target):
         sequence.write(Path(source), Path(target), work, on_frame, span)
         return

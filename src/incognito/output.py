@@ -26,6 +26,15 @@ def check(target: Path, force: bool = False, source: Path | None = None) -> None
         raise OutputError(f"{target.parent} cannot be written to; choose another output")
 
 
+def check_space(folder: Path, wanted: int) -> None:
+    """Refuse to begin what will hardly fit: `wanted` is in bytes, at the least."""
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        raise OutputError(
+            f"{folder} has {free / 1e6:.0f} MB left, under {wanted / 1e6:.0f} MB; free some or choose another"
+        )
+
+
 @contextmanager
 def beside(target: Path) -> Iterator[Path]:
     """Give a temporary path in the target's directory; it becomes the target if all ends well, and is gone if not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import av
 import pytest
@@ -108,6 +109,20 @@ def test_words_that_mean_nothing_are_refused(client, film, query, words):
     """Before anything is queued."""
     answer = client.post(f"/v1/videos?{query}", content=film.read_bytes())
     assert (answer.status_code, words in answer.json()["detail"]) == (422, True)
+
+
+def test_a_full_disk_is_told_of(client, film, monkeypatch):
+    """507, and nothing stays."""
+
+    def full(path: Path, mode: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    before, data = sorted(client.app.state.house.jobs.folder.iterdir()), film.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        answer = client.post("/v1/videos", content=data)
+    assert (answer.status_code, answer.json()["detail"]) == (507, "the film cannot be kept (No space left on device)")
+    assert sorted(client.app.state.house.jobs.folder.iterdir()) == before
 
 
 def test_limits_hold(film):

@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
+from incognito.errors import first_line
 from incognito.studio.problem import Problem, Refusal
 
 FORM = "multipart/form-data"
@@ -55,6 +56,9 @@ async def film(request: Request, path: Path) -> Mapping[str, str]:
             async for part in request.stream():
                 await run_in_threadpool(file.write, part)
         return {}
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise Refusal(507, f"the film cannot be kept ({first_line(error)})", "try again later") from None
     except BaseException:  # also where the client left, or the server is stopping
         path.unlink(missing_ok=True)
         raise
