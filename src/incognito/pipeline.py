@@ -8,15 +8,15 @@ from incognito.background import Background
 from incognito.composite import exchange, visible
 from incognito.frame import Frame, Picture
 from incognito.segment import Segmenter, StreamState
-from incognito.timing import Stopwatch
+from incognito.timing import Stages, Unkept
 
 
 class Removal:
     """Frames of one stream in, pictures without their background out. Takes the place of a video's Transform."""
 
-    def __init__(self, segmenter: Segmenter, background: Background, stopwatch: Stopwatch | None = None) -> None:
+    def __init__(self, segmenter: Segmenter, background: Background, stopwatch: Stages | None = None) -> None:
         self._segmenter, self._background = segmenter, background
-        self._stopwatch = stopwatch or Stopwatch()
+        self._stopwatch: Stages = stopwatch or Unkept()
         self._state: StreamState | None = None
 
     def __call__(self, frame: Frame, seconds: float) -> Picture:

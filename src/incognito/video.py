@@ -25,7 +25,7 @@ from incognito.errors import InputError, OutputError, UsageError, first_line
 from incognito.frame import Frame, Picture
 from incognito.overlap import Behind, ahead
 from incognito.sound import Sound
-from incognito.timing import Stopwatch
+from incognito.timing import Stages, Stopwatch, Unkept
 
 Transform = Callable[[Frame, float], np.ndarray]  # a frame and its seconds from the first -> grey, RGB or RGBA uint8
 OnFrame = Callable[[int, int | None], None]  # frames done, and of how many where the file says so
@@ -325,15 +325,15 @@ def convert(
     Decoding runs ahead and encoding behind, in threads of their own. A stopwatch gets the stages "decode" and "encode".
     Raises InputError and OutputError; `target` is written as it comes, so give a temporary path.
     """
-    stopwatch = stopwatch or Stopwatch()
     with ExitStack() as stack:
         film = Source(source)
         stack.callback(film.close)
         out = Target(target, container, film, alpha, span)
         stack.callback(out.close)
-        behind = Behind(partial(_write, out, stopwatch))
+        behind = Behind(partial(_write, out, stopwatch or Unkept()))
         stack.callback(behind.stop)
-        decoded = stack.enter_context(closing(ahead(stopwatch.each("decode", _items(film, span)))))
+        items = _items(film, span)
+        decoded = stack.enter_context(closing(ahead(stopwatch.each("decode", items) if stopwatch else items)))
         start, done = 0.0, 0
         for packets, like, frame in decoded:
             picture = None
@@ -356,7 +356,7 @@ def _items(film: Source, span: Span) -> Iterator[tuple[list[av.Packet], Any, Fra
     yield packets, None, None
 
 
-def _write(out: Target, stopwatch: Stopwatch, item: tuple[list[av.Packet], Any, np.ndarray | None]) -> None:
+def _write(out: Target, stopwatch: Stages, item: tuple[list[av.Packet], Any, np.ndarray | None]) -> None:
     packets, like, picture = item
     with stopwatch.stage("encode"):
         if picture is not None:
