@@ -80,7 +80,7 @@ function open(wish) {
     socket.send(JSON.stringify(wish));
     if (run.media) nextFrame(socket);
   });
-  socket.addEventListener("message", ({ data }) => (typeof data === "string" ? hear(JSON.parse(data)) : show(data)));
+  socket.addEventListener("message", ({ data }) => (typeof data === "string" ? hear(JSON.parse(data)) : show(data, socket)));
   socket.addEventListener("close", () => run.socket === socket && stop());
   showsRunning(true);
 }
@@ -103,11 +103,12 @@ async function sendFrame(socket) {
   if (socket.readyState === WebSocket.OPEN) socket.send(new Blob([new Float64Array([now]), jpeg]));
 }
 
-async function show(message) {
+async function show(message, socket) {
   const stamp = new DataView(message).getFloat64(0, true);
   run.sent = run.sent.filter((each) => each > stamp);
   if (run.frozen) return;
   const picture = await createImageBitmap(new Blob([new Uint8Array(message, 8)], { type: "image/jpeg" }));
+  if (run.socket !== socket || run.frozen) return picture.close(); // it was stopped meanwhile
   const canvas = $("after");
   if (canvas.width !== picture.width || canvas.height !== picture.height) Object.assign(canvas, { width: picture.width, height: picture.height });
   canvas.getContext("2d").drawImage(picture, 0, 0);
