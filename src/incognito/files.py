@@ -81,7 +81,7 @@ def matte(
 
 def _segmenter(model: str | Segmenter, runtime: str | None) -> Segmenter:
     """A model by its name, or one that is loaded already."""
-    return model if isinstance(model, Segmenter) else Segmenter(model, runtime=runtime)
+    return Segmenter(model, runtime=runtime) if isinstance(model, str) else model
 
 
 def _is_photo(source: str) -> bool:
