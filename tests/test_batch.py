@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import signal
@@ -15,7 +16,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from making import write_film
+from making import mutated, write_film
+from PIL import Image
 
 from incognito import batch, gathering
 from incognito.batch import JOURNAL, Wanted
@@ -273,3 +275,98 @@ def test_only_photos_and_films_are_taken_from_folders(tree):
         "sub/deep/three.webp",
         "sub/two.png",
     ]
+
+
+@pytest.mark.parametrize("output", ["in/out", "in"])
+def test_results_are_no_inputs(tmp_path, output):
+    """Though the output lies in the folder of the inputs, or is that; else watching would never end."""
+    photo(tmp_path / "in" / "one.jpg", 1)
+    assert run(tmp_path / "in", tmp_path / output)[0].done == 1
+    outcome, lines = run(tmp_path / "in", tmp_path / output)
+    assert (outcome.done, outcome.before, lines) == (0, 1, [])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have text for names")
+def test_a_name_that_is_no_text_is_a_name(tmp_path, run):
+    """Linux takes any bytes."""
+    named = photo(tmp_path / "in" / "one.jpg", 1)
+    named.rename(tmp_path / "in" / os.fsdecode(b"\xff\xe9.jpg"))
+    for state in ("done", "before"):
+        code, out, err = run("batch", tmp_path / "in", "-o", tmp_path / "out", "--model", "tiny", "--json")
+        assert code == 0 and ("1 done, 0 done before" if state == "done" else "0 done, 1 done before") in err
+        assert [json.loads(line)["state"] for line in out.splitlines()] == (["done"] if state == "done" else [])
+
+
+def test_what_a_list_names_in_vain_fails_alone(tmp_path):
+    """One missing path of thousands is no reason to do nothing."""
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"{photo(tmp_path / 'one.jpg', 1)}\n{tmp_path / 'gone.jpg'}\n")
+    outcome, lines = run([], tmp_path / "out", listed=str(listed))
+    assert (outcome.done, outcome.failed) == (1, 1)
+    assert "does not exist" in next(line["problem"] for line in lines if line["state"] == "failed")
+
+
+def test_a_file_named_twice_is_done_once(tmp_path):
+    """However its path is spelt."""
+    named = photo(tmp_path / "in" / "one.jpg", 1)
+    outcome, _ = run([str(named), f"{tmp_path}/in/../in/one.jpg"], tmp_path / "out")
+    assert (outcome.done, outcome.failed) == (1, 0)
+
+
+@pytest.mark.parametrize("torn", [b'{"source": "\xff', b"7\n", b'{"source": "x"}'])
+def test_a_torn_line_of_the_journal_costs_nothing_else(tmp_path, torn):
+    """What stands before and after it counts."""
+    inputs = [str(photo(tmp_path / f"{number}.jpg", number)) for number in range(2)]
+    run(inputs[:1], tmp_path / "out")
+    with (tmp_path / "out" / JOURNAL).open("ab") as file:
+        file.write(torn)
+    assert run(inputs, tmp_path / "out")[0] == batch.Outcome(done=1, before=1)
+    assert run(inputs, tmp_path / "out")[0] == batch.Outcome(before=2)
+
+
+def test_an_original_that_changed_meanwhile_is_not_deleted(tmp_path, monkeypatch, segmenter):
+    """Its result shows another picture."""
+    source = photo(tmp_path / "one.jpg", 1)
+    real = batch.verify
+
+    def verify(source: Path, target: Path) -> None:
+        real(source, target)
+        photo(source, 2)
+
+    monkeypatch.setattr(batch, "verify", verify)
+    item = gathering.Item(source, Path("one.png"))
+    with pytest.raises(OutputError, match="was changed while"):
+        batch._do(item, Wanted(tmp_path / "out", delete=True), segmenter)
+    assert source.exists()
+
+
+MUTATIONS = int(os.environ.get("INCOGNITO_MUTATIONS", "60"))
+ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF"}
+
+
+def test_mutated_photos_are_taken_or_refused(tmp_path, capfd):
+    """No process of the batch ends or hangs, nothing is half-written or printed, originals are as they were."""
+    folder = make(tmp_path / "in")
+    for number in range(MUTATIONS):
+        ending = list(ENDINGS)[number % len(ENDINGS)]
+        target = io.BytesIO()
+        Image.fromarray(made(number, (64, 80))).save(target, ENDINGS[ending], exif=noted(), xmp=b"<x:xmpmeta/>")
+        (folder / f"{number}{ending}").write_bytes(mutated(target.getvalue(), number))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    outcome, lines = run(folder, tmp_path / "out")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert outcome.done + outcome.failed == MUTATIONS == len({line["source"] for line in lines}) and outcome.failed
+    assert not [line for line in lines if DIED in line["problem"] or HUNG in line["problem"]]
+    assert not [line for line in lines if "\n" in line["problem"] or line["seconds"] > 30]
+    assert files_in(tmp_path / "out") == {line["target"] for line in lines if line["state"] == "done"}
+    for name in files_in(tmp_path / "out"):
+        Image.open(tmp_path / "out" / name).load()
+    assert capfd.readouterr() == ("", "")
+
+
+def noted() -> Image.Exif:
+    """EXIF with a maker, an upright orientation and a place."""
+    block = Image.Exif()
+    block[271], block[274] = "Maker", 1
+    block.get_ifd(34853)[1] = "N"
+    return block

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, get_args
@@ -25,6 +26,7 @@ from incognito.runtime import cores
 from incognito.segment import Segmenter
 
 JOURNAL = ".incognito-batch.jsonl"
+FIELDS = frozenset({"source", "target", "state", "stamp", "key"})  # of a line that is whole
 PART = re.compile(r"\..*\.[0-9a-f]{8}\.part")  # what output.beside leaves where a process was killed
 PATIENCE = 600.0  # seconds that a file may take before it is given up
 AGAIN = 2.0  # seconds between two looks at watched folders
@@ -112,6 +114,8 @@ def _pass(
         if not watch:
             raise
         return
+    mine = _results(known, wanted.output)
+    found = [(source, inside) for source, inside in found if str(source) not in mine]
     given = {source: line["target"] for source, line in known.items()}
     items = place(found, wanted.format, wanted.film, wanted.on_collision, given)
     todo = [item for item in items if not _is_done(item, known.get(str(item.source)), wanted)]
@@ -127,6 +131,12 @@ def _pass(
         outcome.done += line["state"] == "done"
         outcome.failed += line["state"] == "failed"
         yield line
+
+
+def _results(known: dict[str, dict[str, Any]], output: Path) -> set[str]:
+    """What the journal has as written, or begun: no inputs, though the output lies in a folder of those."""
+    lines = (line for line in known.values() if line["state"] != "failed")
+    return {os.path.abspath(output / line["target"]) for line in lines}  # noqa: PTH100 - as in gathering
 
 
 def _begun(items: list[Item], wanted: Wanted, write: OnFile) -> Iterator[Item]:
@@ -158,12 +168,27 @@ def _worker(wanted: Wanted, threads: int) -> Work:
 
 
 def _do(item: Item, wanted: Wanted, segmenter: Segmenter) -> None:
-    target = wanted.output / item.target
+    target, stamp = wanted.output / item.target, _stamp(item.source)
     target.parent.mkdir(parents=True, exist_ok=True)
     files.remove(str(item.source), str(target), wanted.background, segmenter, wanted.force)
     if wanted.delete:
         verify(item.source, target)
+        _settle(target)
+        if _stamp(item.source) != stamp:
+            raise OutputError(f"{item.source} was changed while it was worked on, and left where it is; begin again")
         item.source.unlink()
+
+
+def _settle(target: Path) -> None:
+    """Have a file and its name on the disk for good, before what it was made of goes."""
+    with target.open("rb+") as file:
+        os.fsync(file.fileno())
+    with suppress(OSError):  # Windows opens no folders
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def verify(source: Path, target: Path) -> None:
@@ -243,28 +268,32 @@ def _line(item: Item, wanted: Wanted, seconds: float, problem: str) -> dict[str,
 @contextmanager
 def _journal(folder: Path) -> Iterator[tuple[dict[str, dict[str, Any]], Callable[[dict[str, Any]], None]]]:
     """Open an output's journal, for one batch at a time; gives what it has, by source, and how a line is added."""
-    with (folder / JOURNAL).open("a+", encoding="utf-8") as file:
+    with (folder / JOURNAL).open("a+", encoding="utf-8", errors="replace") as file:
         _lock(file, folder)
         for part in folder.rglob(".*.part"):
             if PART.fullmatch(part.name):
                 part.unlink(missing_ok=True)
         file.seek(0)
-        known = {line["source"]: line for line in _lines(file)}
+        text = file.read()
+        known = {line["source"]: line for line in _lines(text)}
+        if text and not text.endswith("\n"):  # the last line is torn
+            file.write("\n")
 
         def write(line: dict[str, Any]) -> None:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.write(json.dumps(line) + "\n")  # in ASCII: a path may hold what is no text
             file.flush()
 
         yield known, write
 
 
-def _lines(file: IO[str]) -> Iterator[dict[str, Any]]:
-    for text in file:
+def _lines(journal: str) -> Iterator[dict[str, Any]]:
+    for text in journal.splitlines():
         try:
             line = json.loads(text)
         except ValueError:  # the last one, where the power went
             continue
-        yield line
+        if isinstance(line, dict) and line.keys() >= FIELDS:
+            yield line
 
 
 def _lock(file: IO[str], folder: Path) -> None:

@@ -128,7 +128,7 @@ def batch(
             counted += 1
             move(counted, None)
             if json:
-                print(notation.dumps(line, ensure_ascii=False), flush=True)
+                print(notation.dumps(line), flush=True)
             elif line["state"] == "failed":
                 _note(f"incognito: {line['problem']}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import glob
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,12 +33,15 @@ def gather(inputs: Sequence[str], listed: str | None) -> list[tuple[Path, Path]]
     """Find files, each with its path in the tree that is kept. A folder gives all photos and films below it.
 
     `inputs` are files, folders and patterns (`**` is any depth), `listed` a file of paths, one a line or a CSV with a
-    column `path`; "-" is standard input. Raises UsageError and InputError.
+    column `path`; "-" is standard input. What a list names and is not there is given too, to fail alone. Raises
+    UsageError and InputError.
     """
     found: dict[Path, Path] = {}
-    for text in [*inputs, *(_read_list(listed) if listed else [])]:
-        for source, inside in _found(text):
-            found.setdefault(source.absolute(), inside)
+    for text in inputs:
+        _add(found, _found(text))
+    for text in _read_list(listed) if listed else []:
+        there = Path(text).exists() or glob.has_magic(text)
+        _add(found, _found(text) if there else [(Path(text), Path(Path(text).name))])
     if not found:
         raise InputError("there is no photo or film in what was given; name files, folders or patterns")
     return sorted(found.items())
@@ -71,6 +75,12 @@ def _numbered(target: Path, taken: Mapping[str, str]) -> Path:
     while str(new := target.with_stem(f"{target.stem}-{number}")).casefold() in taken:
         number += 1
     return new
+
+
+def _add(found: dict[Path, Path], more: Iterable[tuple[Path, Path]]) -> None:
+    """Add files that are not there yet, however their paths are spelt."""
+    for source, inside in more:
+        found.setdefault(Path(os.path.abspath(source)), inside)  # noqa: PTH100 - resolve() would follow links
 
 
 def _found(text: str) -> Iterator[tuple[Path, Path]]:

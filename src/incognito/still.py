@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 DEEP = frozenset({"PNG", "TIFF"})  # formats that hold 16 bits
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # LARGEST is the limit here
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of damaged notes: errors are one line
 
 
 @dataclass(frozen=True, slots=True, eq=False)
