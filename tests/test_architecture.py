@@ -16,8 +16,10 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "incognito"
 
 LAYERS = [  # each may import from those above it only
-    {"buffers", "errors", "overlap", "timing", "header", "machine", "plot", "v4l2"},
-    {"captions", "containers", "extent", "extras", "frame", "load", "metadata", "output", "progress", "sound", "zoo"},
+    {"buffers", "errors", "graphs", "header", "machine", "overlap", "plot", "timing", "v4l2"},
+    {"captions", "containers", "extent", "extras", "frame", "load", "metadata", "output"},
+    {"progress", "sound", "span", "zoo"},
+    {"film"},
     {"cache", "camera", "photo", "profile", "record", "refine", "runtime", "sink", "video"},
     {"monitor", "network", "page", "playback", "recording", "scripted", "still", "virtual", "webcam", "window"},
     {"choice"},

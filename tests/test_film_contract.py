@@ -21,9 +21,10 @@ from PIL import Image
 
 from incognito import containers, files, sequence, video
 from incognito.errors import InputError, OutputError, UsageError
+from incognito.film import Source
 from incognito.frame import Frame
 from incognito.overlap import AHEAD, Behind, ahead
-from incognito.video import Span, parse_span
+from incognito.span import WHOLE, Span, parse_span
 
 TIMES = list(range(0, 2000, 80))  # milliseconds: 25 frames
 SIZE = (64, 96)
@@ -33,8 +34,8 @@ def shade(number: int) -> np.ndarray:
     return np.full((*SIZE, 3), (40 + 8 * number, 120, 90), np.uint8)
 
 
-def rich_film(path: Path) -> Path:
-    """A film with sound, subtitles, chapters and a title."""
+def rich_film(path: Path, begin: int = 0) -> Path:
+    """A film with sound, subtitles, chapters and a title, whose clock begins at so many milliseconds."""
     with av.open(str(path), "w", format="matroska") as out:
         picture, tone = out.add_stream("libx264", rate=25), out.add_stream("aac", rate=48000, layout="mono")
         words = out.add_mux_stream("subrip")
@@ -52,26 +53,24 @@ def rich_film(path: Path) -> Path:
         )
         for number, time in enumerate(TIMES):
             frame = av.VideoFrame.from_ndarray(shade(number), "rgb24")
-            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            frame.pts, frame.time_base = begin + time, Fraction(1, 1000)
             out.mux(picture.encode(frame))
             if time in (400, 1200):
                 packet = av.Packet(f"words at {time}".encode())
-                packet.pts = packet.dts = time
+                packet.pts = packet.dts = begin + time
                 packet.duration, packet.time_base, packet.stream = 300, Fraction(1, 1000), words
                 out.mux(packet)
         out.mux(picture.encode(None))
         for start in range(0, 48000 * 2, 960):
             wave = np.sin(2 * np.pi * 440 * np.arange(start, start + 960) / 48000).astype(np.float32)[None]
             frame = av.AudioFrame.from_ndarray(wave, "fltp", "mono")
-            frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+            frame.sample_rate, frame.pts, frame.time_base = 48000, 48 * begin + start, Fraction(1, 48000)
             out.mux(tone.encode(frame))
         out.mux(tone.encode(None))
     return path
 
 
-def convert(
-    source: Path, target: Path, codec: str | None = None, alpha: bool = False, span: Span = video.WHOLE
-) -> None:
+def convert(source: Path, target: Path, codec: str | None = None, alpha: bool = False, span: Span = WHOLE) -> None:
     def work(frame: Frame, seconds: float) -> np.ndarray:
         if not alpha:
             return frame.pixels
@@ -415,3 +414,57 @@ def mutate_all(folder: str, ending: str, count: str) -> None:
         target.unlink(missing_ok=True)
         source.unlink()
     sys.stdout.write(f"{counts[0]} {counts[1]}\n")
+
+
+def test_a_mirrored_film_comes_out_as_it_is_shown(tmp_path):
+    """A display matrix that mirrors is no rotation: left and right change places, nothing is upside down."""
+    source = tmp_path / "in.mp4"
+    picture = np.full((*SIZE, 3), 128, np.uint8)
+    picture[:32, :48] = (250, 20, 20)
+    write_film(source, [picture] * 2, [0, 40], sound=None)
+    content = bytearray(source.read_bytes())
+    at = content.index(b"tkhd") + 4 + 40  # ISO 14496-12, 8.3.2
+    content[at : at + 4] = (-(1 << 16)).to_bytes(4, "big", signed=True)
+    source.write_bytes(content)
+    convert(source, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        shown = video.to_frame(next(container.decode(video=0))).pixels
+    assert shown[10, 80].tolist() == pytest.approx([250, 20, 20], abs=12)
+    assert shown[10, 10].tolist() == pytest.approx([128] * 3, abs=6)
+    assert shown[50, 80].tolist() == pytest.approx([128] * 3, abs=6)
+
+
+@pytest.mark.parametrize(("matrix", "message"), [(8, "matrix 8"), (14, "matrix 14")])
+def test_colours_that_would_be_guessed_are_refused(tmp_path, matrix, message):
+    """YCgCo and ICtCp are no matrices that the scaler knows; they would come out in wrong colours."""
+    source = tmp_path / "in.mp4"
+    with av.open(str(source), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.height, stream.width = SIZE
+        stream.pix_fmt, stream.codec_context.colorspace = "yuv420p", matrix
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(shade(3), "rgb24")))
+        out.mux(stream.encode(None))
+    with pytest.raises(InputError, match=message):
+        convert(source, tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize("start", [0.0, 0.72, 0.75])
+def test_sound_and_picture_of_a_part_stay_together(tmp_path, start):
+    """Also where a film's clock does not begin at 0: what was heard with a frame is heard with it."""
+    source, target = tmp_path / "in.mkv", tmp_path / "out.mp4"
+    rich_film(source, 5000)
+    convert(source, target, span=Span(start, 1.9) if start else WHOLE)
+    with av.open(str(target)) as container:
+        frames = [(frame.time, frame.to_ndarray(format="rgb24")[30, 40, 0]) for frame in container.decode(video=0)]
+    said = {text: time for time, text in words_of(target)}["words at 1200"]
+    (shown,) = [time for time, red in frames if abs(int(red) - (40 + 8 * 15)) < 4]
+    assert said == pytest.approx(shown, abs=0.002)
+
+
+def test_two_frames_at_once_are_shown_one_after_the_other(tmp_path):
+    """A clock that stands still costs no frame; one that jumps back is refused."""
+    frame = SimpleNamespace(color_trc=1, colorspace=1, pts=10, time_base=Fraction(1, 1000))
+    film = SimpleNamespace(path="film.ts")
+    assert Source._check(film, frame, 10) == frame.pts == 11
+    with pytest.raises(InputError, match="jumps back"):
+        Source._check(film, frame, 1000)

@@ -71,7 +71,7 @@ def remove(
     """
     from incognito import files, progress
     from incognito.finish import parse
-    from incognito.video import parse_span
+    from incognito.span import parse_span
 
     finish = parse(crop, margin, size, shadow, srgb, location)
     span = parse_span(start, end)

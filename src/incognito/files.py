@@ -14,8 +14,8 @@ from incognito.errors import InputError, OutputError, UsageError, first_line
 from incognito.finish import Finish
 from incognito.pipeline import Matting, Removal
 from incognito.segment import Segmenter
+from incognito.span import WHOLE, Span
 from incognito.still import Still
-from incognito.video import WHOLE, Span
 
 PIPE = "-"
 

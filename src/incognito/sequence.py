@@ -8,7 +8,8 @@ from pathlib import Path
 from incognito import output, photo, still
 from incognito.errors import OutputError
 from incognito.overlap import ahead
-from incognito.video import WHOLE, OnFrame, Source, Span, Transform, seconds_of, to_frame
+from incognito.span import WHOLE, Span
+from incognito.video import OnFrame, Source, Transform, seconds_of, to_frame
 
 NUMBER = re.compile(r"%0?(\d*)d")
 
