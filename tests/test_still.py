@@ -122,7 +122,7 @@ def test_a_thumbnail_is_never_kept(small, format):
     assert not Image.open(io.BytesIO(encoded)).getexif().get_ifd(ExifTags.IFD.IFD1)
 
 
-@pytest.mark.parametrize(("orientation", "format"), itertools.product(range(1, 9), ["JPEG", "PNG", "TIFF", "WebP"]))
+@pytest.mark.parametrize(("orientation", "format"), [*itertools.product(range(1, 9), ["JPEG", "PNG", "TIFF", "WebP"])])
 def test_orientation_is_applied_once(small, orientation, format):
     """The pixels come upright, and the file says so: a viewer does not turn them again."""
     data = saved(small, format, exif=exif(orientation))
@@ -140,7 +140,7 @@ def deep_portrait(small: Image.Image) -> np.ndarray:
     return np.clip(np.asarray(small).astype(int) * 257 + noise - 128, 0, 65535).astype(np.uint16)
 
 
-@pytest.mark.parametrize(("kind", "format"), itertools.product([".png", ".tif"], LOSSLESS))
+@pytest.mark.parametrize(("kind", "format"), [*itertools.product([".png", ".tif"], LOSSLESS)])
 def test_16_bits_stay(small, kind, format):
     """Bit for bit where all is person; the profile and the notes stay too."""
     deep = deep_portrait(small)

@@ -1,15 +1,14 @@
 """Public stand-ins for what cannot be everywhere: a camera that follows a script, a sink that shows nothing.
 
 A script is words, one after the other: `ok` a frame, `ok*30` thirty; `stall:2s` nothing for so long; `dead` gone, until
-it is opened again; `replug:480x640` frames of height x width from here on; `reuse` a frame whose memory is overwritten
-while it may still be read; `end` the end.
+it is opened again; `replug:480x640` frames of height x width from here on; `reuse` a frame whose memory the next
+read writes over; `end` the end.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -74,7 +73,7 @@ class ScriptedCamera:
         self.format = f"scripted {size[1]}x{size[0]}, {fps:g} fps"
         self._number = 0
         self._next = -math.inf
-        self._buffer: Picture | None = None
+        self._reused: Picture | None = None  # memory that the next read writes over
         self.opened = self.closed = 0
 
     def open(self) -> None:
@@ -86,7 +85,10 @@ class ScriptedCamera:
         self.closed += 1
 
     def read(self) -> Picture:
-        """Do the script's next words, up to a frame."""
+        """Do the script's next words, up to a frame. Raises CameraError where it is gone, StreamEnded at the end."""
+        if self._reused is not None:
+            self._reused.fill(255)
+            self._reused = None
         for word, value in self._steps:
             if word == "end":
                 break
@@ -104,11 +106,10 @@ class ScriptedCamera:
         self._next = max(self._clock(), self._next)
         self._sleep(max(0.0, self._next - self._clock()))
         self._next += 1 / self._fps if self._fps else 0
-        self._buffer = self._pictures(self._number, self._size)
+        picture = self._pictures(self._number, self._size)
         self._number += 1
-        if reuse:  # the driver is not done with its memory
-            threading.Timer(0.002, self._buffer.fill, [255]).start()
-        return self._buffer
+        self._reused = picture if reuse else None
+        return picture
 
 
 class NullSink:
