@@ -267,7 +267,7 @@ def test_stopping_removes_the_temporary_file(tmp_path, stop):
     command = [sys.executable, "-m", "incognito", "remove", str(source), "-o", str(target)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
-        while not any(p.stat().st_size for p in tmp_path.glob(".out.*.part")) and time.monotonic() < deadline:
+        while not any(p.stat().st_size for p in tmp_path.glob(".out.mp4.parts/000*")) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert process.poll() is None
         os.kill(process.pid, stop)

@@ -216,10 +216,9 @@ def test_a_pattern_that_is_none_is_refused(tmp_path, name):
         sequence.check(tmp_path / "frames" / name)
 
 
-def test_interlaced_film_is_made_whole(tmp_path):
-    """Of two fields that were filmed at different times, no comb is left."""
-    source, target = tmp_path / "in.mkv", tmp_path / "out.mp4"
-    with av.open(str(source), "w", format="matroska") as out:
+def interlaced_film(path: Path) -> Path:
+    """A bar that moves between the two fields of each of 20 frames."""
+    with av.open(str(path), "w", format="matroska") as out:
         options = {"flags": "+ilme+ildct", "x264-params": "interlaced=1:tff=1", "crf": "10"}
         stream = out.add_stream("libx264", rate=25, options=options)
         stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
@@ -228,6 +227,12 @@ def test_interlaced_film_is_made_whole(tmp_path):
             woven[1::2] = bar(2 * number + 1)[1::2]
             out.mux(stream.encode(av.VideoFrame.from_ndarray(woven, "rgb24")))
         out.mux(stream.encode(None))
+    return path
+
+
+def test_interlaced_film_is_made_whole(tmp_path):
+    """Of two fields that were filmed at different times, no comb is left."""
+    source, target = interlaced_film(tmp_path / "in.mkv"), tmp_path / "out.mp4"
     convert(source, target)
     combed, whole = (comb(list(each)[8][1]) for each in (raw(source), video.pictures(target)))
     assert whole < combed / 4
@@ -362,7 +367,7 @@ def test_an_interrupt_in_the_middle_leaves_nothing(tmp_path):
         "blur",
     ]
     process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob("*.part")) + list(tmp_path.glob(".*.part")):
+    while not list(tmp_path.glob(".out.mp4.parts/000*")):
         assert process.poll() is None
     process.terminate()
     assert process.wait(20) == 143

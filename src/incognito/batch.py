@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, get_args
+from typing import Any, get_args
 
 from incognito import background as backgrounds
-from incognito import files, photo, still, video, zoo
+from incognito import files, output, photo, still, video, zoo
 from incognito.crew import Crew, Work
 from incognito.errors import IncognitoError, OutputError, UsageError, first_line
 from incognito.gathering import Collision, Item, gather, place
@@ -269,7 +269,7 @@ def _line(item: Item, wanted: Wanted, seconds: float, problem: str) -> dict[str,
 def _journal(folder: Path) -> Iterator[tuple[dict[str, dict[str, Any]], Callable[[dict[str, Any]], None]]]:
     """Open an output's journal, for one batch at a time; gives what it has, by source, and how a line is added."""
     with (folder / JOURNAL).open("a+", encoding="utf-8", errors="replace") as file:
-        _lock(file, folder)
+        output.lock(file, f"another batch writes into {folder}")
         for part in folder.rglob(".*.part"):
             if PART.fullmatch(part.name):
                 part.unlink(missing_ok=True)
@@ -294,14 +294,3 @@ def _lines(journal: str) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(line, dict) and line.keys() >= FIELDS:
             yield line
-
-
-def _lock(file: IO[str], folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # on Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise UsageError(f"another batch writes into {folder}; wait for it or choose another output") from None

@@ -34,6 +34,15 @@ Runtime = Annotated[
     Optional[str],  # noqa: UP045 - typer reads this at run time
     typer.Option("--runtime", help="onnxruntime or openvino. Left out: the fastest here, for a shipped model's name."),
 ]
+Codec = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--codec", help="Videos: h264, h265 or av1 in .mp4; vp9 or av1 in .webm; prores in .mov."),
+]
+From = Annotated[Optional[str], typer.Option("--from", help="Videos: begin there, as 90 or 1:30.")]  # noqa: UP045
+To = Annotated[Optional[str], typer.Option("--to", help="Videos: end there.")]  # noqa: UP045
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Videos: go on where the same command was cut off, and keep what is finished.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 
 
@@ -57,12 +66,10 @@ def remove(
     shadow: Annotated[str, typer.Option("--shadow", help="Photos: none or soft.")] = "none",
     srgb: Annotated[bool, typer.Option("--srgb", help="Photos: convert the colours to sRGB.")] = False,
     location: Annotated[bool, typer.Option("--location/--no-location", help="Photos: keep where it was taken.")] = True,
-    codec: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--codec", help="Videos: h264, h265 or av1 in .mp4; vp9 or av1 in .webm; prores in .mov."),
-    ] = None,
-    start: Annotated[Optional[str], typer.Option("--from", help="Videos: begin there, as 90 or 1:30.")] = None,  # noqa: UP045
-    end: Annotated[Optional[str], typer.Option("--to", help="Videos: end there.")] = None,  # noqa: UP045
+    codec: Codec = None,
+    start: From = None,
+    end: To = None,
+    resume: Resume = False,
     force: Force = False,
 ) -> None:
     """Take away the background of a photo or a video.
@@ -76,7 +83,7 @@ def remove(
     finish = parse(crop, margin, size, shadow, srgb, location)
     span = parse_span(start, end)
     with progress.bar("removing", "frames") as move:
-        files.remove(source, target, background, model, force, move, runtime, finish, codec, span)
+        files.remove(source, target, background, model, force, move, runtime, finish, codec, span, resume)
 
 
 @app.command()
@@ -138,15 +145,27 @@ def batch(
 
 
 @app.command()
-def matte(source: Input, target: Output, model: Model = "fast", runtime: Runtime = None, force: Force = False) -> None:
+def matte(
+    source: Input,
+    target: Output,
+    model: Model = "fast",
+    runtime: Runtime = None,
+    codec: Codec = None,
+    start: From = None,
+    end: To = None,
+    resume: Resume = False,
+    force: Force = False,
+) -> None:
     """Write the matte alone, in grey: white is person.
 
     Example: incognito matte portrait.jpg -o matte.png
     """
     from incognito import files, progress
+    from incognito.span import parse_span
 
+    span = parse_span(start, end)
     with progress.bar("matting", "frames") as move:
-        files.matte(source, target, model, force, move, runtime)
+        files.matte(source, target, model, force, move, runtime, codec, span, resume)
 
 
 @app.command()

@@ -16,7 +16,8 @@ class Container:
 
     `alpha_options` are those that it then needs besides: FFmpeg's WebP is transparent only where it is lossless.
     `sounds` are audio codecs that are copied as they are, `sound` the one for all others, none for silent files;
-    `caption` is the codec of its subtitles.
+    `caption` is the codec of its subtitles. `part` is the format of a film's parts, which keeps times as they are, none
+    where parts cannot be joined by copying.
     """
 
     format: str
@@ -31,6 +32,7 @@ class Container:
     caption: str | None = "mov_text"
     tag: str | None = None
     muxer: dict[str, str] = field(default_factory=dict)
+    part: str | None = "nut"
 
     @property
     def holds_alpha(self) -> bool:
@@ -52,6 +54,7 @@ VP9 = Container(
     sounds=frozenset({"opus", "vorbis"}),
     sound="libopus",
     caption="webvtt",
+    part="webm",  # transparency lies beside a packet, where NUT has no place
 )
 AV1_IN_WEBM = replace(VP9, codec=AV1.codec, options=AV1.options, alpha=None, needs_even=True)
 PRORES = Container(
@@ -61,8 +64,12 @@ PRORES = Container(
     pixels="yuv444p10le",
     alpha="yuva444p10le",
     sounds=QUICKTIME_SOUNDS | {"pcm_s16le", "pcm_s24le"},
+    tag="ap4h",
+    part="mov",
 )
-GIF = Container("gif", "gif", {}, pixels="pal8", needs_even=False, sounds=frozenset(), sound=None, caption=None)
+GIF = Container(
+    "gif", "gif", {}, pixels="pal8", needs_even=False, sounds=frozenset(), sound=None, caption=None, part=None
+)
 WEBP = Container(
     "webp",
     "libwebp_anim",
@@ -74,6 +81,7 @@ WEBP = Container(
     sound=None,
     caption=None,
     muxer={"loop": "0"},
+    part=None,
 )
 
 CONTAINERS = {".mp4": H264, ".webm": VP9, ".mov": PRORES, ".gif": GIF, ".webp": WEBP}

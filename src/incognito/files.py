@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
+from incognito import __version__, containers, cutout, output, parts, photo, sequence, still, video
 from incognito import background as backgrounds
-from incognito import containers, cutout, output, photo, sequence, still, video
 from incognito.composite import visible
 from incognito.containers import Container
 from incognito.cutout import PLAIN
@@ -31,11 +32,12 @@ def remove(
     finish: Finish = PLAIN,
     codec: str | None = None,
     span: Span = WHOLE,
+    resume: bool = False,
 ) -> None:
-    """Take away the background of a photo or a video; `finish` is for photos, `codec` and `span` are for videos.
+    """Take away the background of a photo or a video; `finish` is for photos, `codec`, `span`, `resume` are for videos.
 
     Without `background` the result is transparent where the target can hold that (all but JPEG and MP4), else
-    blurred. Raises IncognitoError; then nothing is written.
+    blurred. Raises IncognitoError; then nothing is written, except a film's finished parts for `resume` to go on from.
     """
     _check(source, target, force)
     if background is None:
@@ -49,10 +51,11 @@ def remove(
             raise UsageError(f"{source} is a video; --crop, --size, --shadow, --srgb and --no-location are for photos")
         if alpha and codec and not _container_of(target, codec).holds_alpha:
             raise OutputError(f"{codec} cannot be transparent; use vp9 or prores, or give a --background")
-        _film(source, target, codec, Removal(_segmenter(model, runtime), behind), alpha, on_frame, span)
+        segmenter = _segmenter(model, runtime)
+        key = _key(source, segmenter) | {"background": [background, *_stamp(Path(background))], "alpha": alpha}
+        _film(source, target, codec, Removal(segmenter, behind), alpha, on_frame, span, resume, key)
         return
-    if codec or span != WHOLE:
-        raise UsageError(f"{source} is a photo; --codec, --from and --to are for videos")
+    _check_photo(source, codec, span, resume)
     photo_in, format = _read(source, finish.srgb), _format_of(target)
     picture = cutout.make(photo_in, _segmenter(model, runtime)(photo_in.frame), behind, finish)
     _write_photo(still.encode(picture, format, cutout.notes_of(photo_in, picture, finish)), target)
@@ -65,16 +68,21 @@ def matte(
     force: bool = False,
     on_frame: video.OnFrame = lambda done, count: None,
     runtime: str | None = None,
+    codec: str | None = None,
+    span: Span = WHOLE,
+    resume: bool = False,
 ) -> None:
-    """Write the matte of a photo or a video in grey: white is person.
+    """Write the matte of a photo or a video in grey: white is person; `codec`, `span` and `resume` are for videos.
 
-    Raises IncognitoError; then nothing is written.
+    Raises IncognitoError; then nothing is written, except a film's finished parts for `resume` to go on from.
     """
     _check(source, target, force)
     segmenter = _segmenter(model, runtime)
     if not _is_photo(source):
-        _film(source, target, None, Matting(segmenter), False, on_frame)
+        key = _key(source, segmenter)
+        _film(source, target, codec, Matting(segmenter), False, on_frame, span, resume, key)
         return
+    _check_photo(source, codec, span, resume)
     frame, format = _read(source).frame, _format_of(target)
     _write_photo(still.encode(visible(frame, segmenter(frame)).levels, format), target)
 
@@ -104,6 +112,26 @@ def _container_of(target: str, codec: str | None = None) -> Container:
     return containers.container_of(Path(target), codec)
 
 
+def _check_photo(source: str, codec: str | None, span: Span, resume: bool) -> None:
+    if codec or resume or span != WHOLE:
+        raise UsageError(f"{source} is a photo; --codec, --from, --to and --resume are for videos")
+
+
+def _key(source: str, segmenter: Segmenter) -> dict[str, Any]:
+    """What every frame of a film depends on beside itself, as JSON: runs that agree in it go on from one another."""
+    return {
+        "incognito": __version__,
+        "source": _stamp(Path(source)),
+        "model": segmenter.card.sha256,
+        "runtime": segmenter.runtime_name,
+    }
+
+
+def _stamp(path: Path) -> list[int]:
+    """What changes with a file: its size and its time; nothing where there is no file."""
+    return [path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else []
+
+
 def _film(
     source: str,
     target: str,
@@ -111,17 +139,30 @@ def _film(
     work: Removal | Matting,
     alpha: bool,
     on_frame: video.OnFrame,
-    span: Span = WHOLE,
+    span: Span,
+    resume: bool,
+    key: dict[str, Any],
 ) -> None:
     """Take a film through its work, to a file or to a folder of pictures."""
-    space = Path(target).parent if not sequence.is_pattern(target) else Path(target).parent.parent
-    output.check_space(space, Path(source).stat().st_size)  # as large as the film was, at the least
-    if sequence.is_pattern(target):
+    pattern = sequence.is_pattern(target)
+    kind = None if pattern else _container_of(target, codec)
+    if pattern and codec:
+        raise UsageError("--codec is for video files; a folder's pictures are written as their ending says")
+    if resume and (kind is None or kind.part is None):
+        raise UsageError("--resume is for .mp4, .webm and .mov; leave it out")
+    space = Path(target).parent.parent if pattern else Path(target).parent
+    once = Path(source).stat().st_size  # as large as the film was, at the least; and again where parts are joined
+    output.check_space(space, once * 2 if kind and kind.part else once)
+    if kind is None:
         sequence.write(Path(source), Path(target), work, on_frame, span)
         return
-    kind = _container_of(target, codec)
-    with output.beside(Path(target)) as part:
-        video.convert(Path(source), part, kind, work, alpha, on_frame=on_frame, span=span)
+    if kind.part is None:
+        with output.beside(Path(target)) as part:
+            video.convert(Path(source), part, kind, work, alpha, on_frame=on_frame, span=span)
+        return
+    key |= {"codec": [kind.codec, kind.options], "span": [span.start, span.end]}
+    with parts.opened(Path(target), key, resume) as finished:
+        parts.convert(Path(source), Path(target), kind, work, alpha, finished, on_frame, span)
 
 
 def _write_photo(data: bytes, target: str) -> None:

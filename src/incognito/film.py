@@ -19,6 +19,8 @@ from incognito.span import WHOLE, Span
 
 SHORT = 1e-3  # seconds that rounding may put a frame before a span
 BACK = 0.1  # seconds by which a frame's time may lie before the last one's
+HISTORY = 2  # seconds that are decoded again before a place that is gone on from: filters and open groups look back
+INTERLEAVED = 10.0  # seconds by which one stream of a file may lie behind another
 
 NO_FILMS = frozenset({"tty", "hls", "dash", "concat"})  # text that FFmpeg draws, and lists of other files
 
@@ -78,25 +80,30 @@ class Source:
         return round(duration / av.time_base * self.rate) if duration else None
 
     def frames(
-        self, on_packet: Callable[[av.Packet], None] | None = None, span: Span = WHOLE
+        self, on_packet: Callable[[av.Packet], None] | None = None, span: Span = WHOLE, after: int | None = None
     ) -> Iterator[av.VideoFrame]:
         """Give a span's frames in the order of their times; packets of sound and subtitles go to `on_packet`.
 
-        Interlaced frames are made whole. Raises InputError where the film is damaged, in HDR or shows nothing.
+        With `after`, a frame's own time, only what comes after it. Interlaced frames are made whole. Raises InputError
+        where the film is damaged, in HDR or shows nothing.
         """
         seen, progressive = 0, Progressive()
-        for frame in self._within(on_packet, span):
+        for frame in self._within(on_packet, span, after):
             seen += 1
-            yield from progressive.of(frame)
-        yield from progressive.rest()
+            yield from _later(progressive.of(frame), after)
+        yield from _later(progressive.rest(), after)
         if not seen:
             raise InputError(f"{self.path} shows no picture{'' if span == WHOLE else ' in that part'}; check the file")
 
-    def _within(self, on_packet: Callable[[av.Packet], None] | None, span: Span) -> Iterator[av.VideoFrame]:
-        """A span's frames as they are decoded."""
-        start = self._begin_at(span)
-        for frame in self._decoded(on_packet, start, span):
+    def _within(
+        self, on_packet: Callable[[av.Packet], None] | None, span: Span, after: int | None
+    ) -> Iterator[av.VideoFrame]:
+        """A span's frames as they are decoded; with `after`, from before that time on."""
+        start = self._begin_at(span, after)
+        for number, frame in enumerate(self._decoded(on_packet, start, span)):
             seconds = seconds_of(frame) - start
+            if not number and after is not None and cast(int, frame.pts) > after:
+                raise InputError(f"{self.path} cannot be gone on with in its middle; leave out --resume")
             if seconds >= span.end:
                 return
             if seconds >= span.start - SHORT:
@@ -121,12 +128,27 @@ class Source:
             frame.pts = last + 1  # two frames at once: encoders want one after the other
         return frame.pts
 
-    def _begin_at(self, span: Span) -> float:
-        """Go to the last whole picture before a span; gives the time at which the film begins."""
+    def packets(self, span: Span = WHOLE) -> Iterator[av.Packet]:
+        """Give a span's packets of sound and subtitles, in the file's order; each stream's end is an empty one."""
+        others, start = [*self.sounds, *self.captions], self._begin_at(span)
+        try:
+            for packet in self._container.demux(*others) if others else ():
+                if (packet.pts is None and packet.dts is None) or _is_within(packet, start, span):
+                    yield packet
+                elif packet.pts is not None and seconds_of(packet) - start > span.end + INTERLEAVED:
+                    break
+        except av.FFmpegError as error:
+            raise InputError(f"{self.path} is damaged ({first_line(error)}); get the whole file again") from None
+
+    def _begin_at(self, span: Span, after: int | None = None) -> float:
+        """Go to the last whole picture before a span, or well before `after`; gives the film's beginning in seconds."""
         base = self.stream.time_base or Fraction(1, av.time_base)
         begun = (self.stream.start_time or 0) * base
-        if span.start > 0:
-            self._container.seek(int((begun + Fraction(span.start)) / base), stream=self.stream)
+        wanted = begun + Fraction(span.start)
+        if after is not None and self.stream.start_time is not None:  # without times of its own a film is read again
+            wanted = max(wanted, after * base - HISTORY)
+        if wanted > begun:
+            self._container.seek(int(wanted / base), stream=self.stream)
         return float(begun)
 
     def _decoded(
@@ -147,6 +169,10 @@ class Source:
                     yield frame
         except av.FFmpegError as error:
             raise InputError(f"{self.path} is damaged after {seen} frames ({first_line(error)})") from None
+
+
+def _later(frames: Iterator[av.VideoFrame], after: int | None) -> Iterator[av.VideoFrame]:
+    return (frame for frame in frames if after is None or cast(int, frame.pts) > after)
 
 
 def _is_within(packet: av.Packet, start: float, span: Span) -> bool:

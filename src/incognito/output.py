@@ -8,8 +8,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
-from incognito.errors import OutputError, first_line
+from incognito.errors import OutputError, UsageError, first_line
 
 
 def check(target: Path, force: bool = False, source: Path | None = None) -> None:
@@ -42,12 +43,12 @@ def beside(target: Path) -> Iterator[Path]:
     try:
         part.touch(exist_ok=False)
     except OSError as error:
-        raise _unwritable(target, error) from None
+        raise unwritable(target, error) from None
     try:
         yield part
         part.replace(target)
     except OSError as error:
-        raise _unwritable(target, error) from None
+        raise unwritable(target, error) from None
     finally:
         part.unlink(missing_ok=True)
 
@@ -61,10 +62,23 @@ def folder_beside(target: Path) -> Iterator[Path]:
         yield part
         part.replace(target)
     except OSError as error:
-        raise _unwritable(target, error) from None
+        raise unwritable(target, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _unwritable(target: Path, error: OSError) -> OutputError:
+def lock(file: IO[Any], problem: str) -> None:
+    """Keep a file for this process until it is closed; raises UsageError with the problem where another has it."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise UsageError(f"{problem}; wait for it or choose another output") from None
+
+
+def unwritable(target: Path, error: OSError) -> OutputError:
+    """What to say where a target cannot be written."""
     return OutputError(f"{target} cannot be written ({first_line(error)}); choose another output")

@@ -7,17 +7,37 @@ import numpy as np
 from incognito.background import Background
 from incognito.composite import exchange, visible
 from incognito.frame import Frame, Picture
+from incognito.refine import Memory
 from incognito.segment import Segmenter, StreamState
 from incognito.timing import Stages, Unkept
 
 
-class Removal:
+class Streaming:
+    """What is done with one stream's frames, in their order; it can be told elsewhere what it knew of those so far."""
+
+    _state: StreamState | None = None
+
+    def remember(self) -> dict[str, np.ndarray]:
+        """What it knows of the stream: nothing, or the frame's size, the last matte and its guide."""
+        if self._state is None:
+            return {}
+        memory = self._state.memory
+        return {"size": np.array(self._state.frame_size), "alpha": memory.alpha, "guide": memory.guide}
+
+    def recall(self, memory: dict[str, np.ndarray]) -> None:
+        """Know that, and nothing else."""
+        self._state = None
+        if memory:
+            height, width = memory["size"].tolist()
+            self._state = StreamState((height, width), Memory(memory["alpha"], memory["guide"]))
+
+
+class Removal(Streaming):
     """Frames of one stream in, pictures without their background out. Takes the place of a video's Transform."""
 
     def __init__(self, segmenter: Segmenter, background: Background, stopwatch: Stages | None = None) -> None:
         self._segmenter, self._background = segmenter, background
         self._stopwatch: Stages = stopwatch or Unkept()
-        self._state: StreamState | None = None
 
     def __call__(self, frame: Frame, seconds: float) -> Picture:
         """Take a stream's next frame, shown at `seconds`, to uint8 RGB or RGBA; stages go to the stopwatch."""
@@ -26,12 +46,11 @@ class Removal:
             return exchange(frame, matte, self._background, seconds)
 
 
-class Matting:
+class Matting(Streaming):
     """Frames of one stream in, their mattes out: uint8 grey (H, W)."""
 
     def __init__(self, segmenter: Segmenter) -> None:
         self._segmenter = segmenter
-        self._state: StreamState | None = None
 
     def __call__(self, frame: Frame, seconds: float) -> np.ndarray:
         """Take a stream's next frame to its matte."""
