@@ -29,8 +29,9 @@ LAYERS = [  # each may import from those above it only
     {"aside", "crew", "demo", "follow", "gathering", "governor", "guard", "loading", "mailbox"},
     {"joining", "outputs", "sequence", "sources", "tally"},
     {"parts"},
-    {"capture", "files"},
+    {"capture", "files", "storage", "wanted"},
     {"batch"},
+    {"cluster"},
     {"live"},
     {"doctor", "session"},
     {"benchmark"},
@@ -39,7 +40,7 @@ LAYERS = [  # each may import from those above it only
     {"cli"},
     {"__init__", "__main__"},
 ]
-HEAVY = {"av", "fastapi", "cv2", "onnxruntime", "openvino", "numpy", "rich.progress", "torch"}
+HEAVY = {"av", "fastapi", "fsspec", "cv2", "onnxruntime", "openvino", "numpy", "ray", "rich.progress", "torch"}
 
 
 def imports_of(path: Path) -> set[str]:

@@ -20,10 +20,11 @@ from making import mutated, write_film
 from PIL import Image
 
 from incognito import batch, gathering
-from incognito.batch import JOURNAL, Wanted
+from incognito.batch import JOURNAL
 from incognito.crew import DIED, HUNG, Crew
 from incognito.errors import InputError, OutputError, UsageError
 from incognito.scripted import made
+from incognito.wanted import Wanted
 
 
 def photo(path: Path, number: int = 0) -> Path:
@@ -268,8 +269,9 @@ def test_a_crew_loses_only_what_killed_or_held_it_up():
 
 
 def test_only_photos_and_films_are_taken_from_folders(tree):
-    """By their names; hidden files are somebody else's."""
-    assert [str(inside) for _, inside in gathering.gather([str(tree)], None)] == [
+    """By their names; hidden files and folders are somebody else's."""
+    photo(tree / ".thumbnails" / "one.jpg")
+    assert [str(inside) for _, inside in gathering.gather([str(tree)], [])] == [
         "film.mp4",
         "one.jpg",
         "sub/deep/three.webp",

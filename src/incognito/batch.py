@@ -6,57 +6,31 @@ in it as done, and is still there and unchanged, is not done again; nor is what 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from incognito import background as backgrounds
-from incognito import files, output, photo, still, video, zoo
+from incognito import files, output, photo, still, video
 from incognito.crew import Crew, Work
-from incognito.errors import IncognitoError, OutputError, UsageError, first_line
-from incognito.gathering import Collision, Item, gather, place
+from incognito.errors import IncognitoError, OutputError, first_line
+from incognito.gathering import Item, gather, place, read_list
 from incognito.runtime import cores
 from incognito.segment import Segmenter
+from incognito.wanted import Wanted
 
 JOURNAL = ".incognito-batch.jsonl"
 FIELDS = frozenset({"source", "target", "state", "stamp", "key"})  # of a line that is whole
-PART = re.compile(r"\..*\.[0-9a-f]{8}\.part")  # what output.beside leaves where a process was killed
 PATIENCE = 600.0  # seconds that a file may take before it is given up
 AGAIN = 2.0  # seconds between two looks at watched folders
 SETTLED = 1.0  # seconds that a new file must not have changed
 
-OnFile = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What becomes of every file. `format` is an ending; `delete` deletes originals whose picture was read back."""
-
-    output: Path
-    background: str | None = None
-    model: str = "fast"
-    format: str = ".png"
-    on_collision: Collision = "refuse"
-    delete: bool = False
-    force: bool = False
-
-    @property
-    def key(self) -> str:
-        """What a result depends on beside its file: another background or model is another work."""
-        words = {name: str(value) for name, value in asdict(self).items() if name in ("background", "model", "format")}
-        return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
-
-    @property
-    def film(self) -> str:
-        """The ending of films."""
-        return ".webm" if self.background in (None, "transparent") else ".mp4"
+OnFile = Callable[[dict[str, Any]], None]  # gets a file's line
+OnCount = Callable[[int], None]  # gets how many files there are to do
 
 
 @dataclass(slots=True)
@@ -67,6 +41,14 @@ class Outcome:
     before: int = 0
     failed: int = 0
 
+    def count(self, state: str) -> None:
+        """Count a file that came to its end."""
+        self.done += state == "done"
+        self.failed += state == "failed"
+
+    def __str__(self) -> str:
+        return f"{self.done} done, {self.before} done before, {self.failed} failed"
+
 
 def run(
     inputs: list[str],
@@ -75,20 +57,22 @@ def run(
     workers: int | None = None,
     watch: bool = False,
     on_file: OnFile = lambda line: None,
+    on_count: OnCount = lambda count: None,
 ) -> Outcome:
     """Take files through; `on_file` gets the journal's line of each. With `watch`, go on until interrupted.
 
     `workers` processes have as many threads each as leave no core idle; a worker for each core is the fastest. Raises
     IncognitoError for what concerns all files; what concerns one is in its line.
     """
-    _check(wanted)
+    wanted.check()
+    output.make(wanted.folder)
     outcome = Outcome()
-    with _journal(wanted.output) as (known, write):
+    with _journal(wanted.folder) as (known, write):
         size = max(1, min(workers or cores(), cores()))
         crew = Crew(_worker, (wanted, max(1, cores() // size)), size, PATIENCE)
         try:
             while True:
-                for line in _pass(crew, inputs, listed, wanted, known, outcome, watch, write):
+                for line in _pass(crew, inputs, listed, wanted, known, outcome, watch, write, on_count):
                     on_file(line)
                 if not watch:
                     return outcome
@@ -106,30 +90,32 @@ def _pass(
     outcome: Outcome,
     watch: bool,
     write: OnFile,
+    on_count: OnCount,
 ) -> Iterator[dict[str, Any]]:
     """One look at the inputs: what is new is worked on and written down; gives the lines of what came to an end."""
     try:
-        found = gather(inputs, listed)
+        found = gather(inputs, read_list(listed) if listed else ())
     except IncognitoError:
         if not watch:
             raise
         return
-    mine = _results(known, wanted.output)
+    mine = _results(known, wanted.folder)
     found = [(source, inside) for source, inside in found if str(source) not in mine]
     given = {source: line["target"] for source, line in known.items()}
-    items = place(found, wanted.format, wanted.film, wanted.on_collision, given)
+    targets = place(found, wanted.format, wanted.film, wanted.on_collision, given)
+    items = [Item(source, target) for (source, _), target in zip(found, targets, strict=True)]
     todo = [item for item in items if not _is_done(item, known.get(str(item.source)), wanted)]
     if watch:
         todo = [item for item in todo if _is_settled(item, known.get(str(item.source)))]
     else:
         outcome.before += len(items) - len(todo)
+        on_count(len(todo))
     for item, result, ended in crew.work(_begun(todo, wanted, write)):
         seconds, problem = result or (0.0, f"{item.source}: {ended}; look at the file")
         line = _line(item, wanted, seconds, problem)
         known[line["source"]] = line
         write(line)
-        outcome.done += line["state"] == "done"
-        outcome.failed += line["state"] == "failed"
+        outcome.count(line["state"])
         yield line
 
 
@@ -143,7 +129,7 @@ def _begun(items: list[Item], wanted: Wanted, write: OnFile) -> Iterator[Item]:
     """Write down that a file is begun before it is handed over, and what stood in its result's place."""
     for item in items:
         line = _line(item, wanted, 0.0, "")
-        write(line | {"state": "begun", "there": _stamp(wanted.output / item.target)})
+        write(line | {"state": "begun", "there": _stamp(wanted.folder / item.target)})
         yield item
 
 
@@ -168,7 +154,7 @@ def _worker(wanted: Wanted, threads: int) -> Work:
 
 
 def _do(item: Item, wanted: Wanted, segmenter: Segmenter) -> None:
-    target, stamp = wanted.output / item.target, _stamp(item.source)
+    target, stamp = wanted.folder / item.target, _stamp(item.source)
     target.parent.mkdir(parents=True, exist_ok=True)
     files.remove(str(item.source), str(target), wanted.background, segmenter, wanted.force)
     if wanted.delete:
@@ -205,33 +191,11 @@ def _size(source: Path) -> tuple[int, int]:
     return still.read(source.read_bytes(), str(source)).frame.size
 
 
-def collision(word: str) -> Collision:
-    """What is to happen to names that are taken, by its word; raises UsageError."""
-    for known in get_args(Collision):
-        if word == known:
-            return known
-    raise UsageError(f"--on-collision {word!r} cannot be; give refuse or number")
-
-
-def _check(wanted: Wanted) -> None:
-    """Refuse what cannot work, before any process is begun."""
-    zoo.find(wanted.model)
-    behind = backgrounds.parse(wanted.background or "transparent")
-    if wanted.format not in photo.FORMATS:
-        raise UsageError(f"there is no format {wanted.format!r}; use one of {', '.join(photo.FORMATS)}")
-    if isinstance(behind, backgrounds.Transparent) and photo.FORMATS[wanted.format] not in photo.WITH_ALPHA:
-        raise UsageError(f"{wanted.format} cannot be transparent; use .png or .webp, or give a --background")
-    try:
-        wanted.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{wanted.output} cannot be made ({first_line(error)}); choose another") from None
-
-
 def _is_done(item: Item, line: dict[str, Any] | None, wanted: Wanted) -> bool:
     """Whether the journal has it as done or begun, its result is there since, and its source has not changed."""
     if line is None or line["key"] != wanted.key or line["stamp"] != _stamp(item.source):
         return False
-    there = _stamp(wanted.output / item.target)
+    there = _stamp(wanted.folder / item.target)
     return bool(there) and (line["state"] == "done" or (line["state"] == "begun" and there != line["there"]))
 
 
@@ -270,9 +234,7 @@ def _journal(folder: Path) -> Iterator[tuple[dict[str, dict[str, Any]], Callable
     """Open an output's journal, for one batch at a time; gives what it has, by source, and how a line is added."""
     with (folder / JOURNAL).open("a+", encoding="utf-8", errors="replace") as file:
         output.lock(file, f"another batch writes into {folder}")
-        for part in folder.rglob(".*.part"):
-            if PART.fullmatch(part.name):
-                part.unlink(missing_ok=True)
+        output.sweep(folder)
         file.seek(0)
         text = file.read()
         known = {line["source"]: line for line in _lines(text)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 import typer
 
 from incognito import __version__
-from incognito.errors import IncognitoError
+from incognito.errors import IncognitoError, UsageError
 from incognito.lab.cli import app as lab
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def batch(
         Optional[list[str]],  # noqa: UP045
         typer.Argument(metavar="IN...", help="Files, folders (their tree is kept) and patterns such as 'in/**/*.jpg'."),
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where the results go.")] = Path("out"),
+    output: Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="Where the results go.")] = "out",
     listed: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -109,6 +110,9 @@ def batch(
         Optional[int],  # noqa: UP045
         typer.Option("--workers", min=1, help="Processes; left out: one for each core, which is the fastest."),
     ] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", help="local, or ray: all machines of a Ray cluster; files may lie at URLs then.")
+    ] = "local",
     watch: Annotated[bool, typer.Option("--watch", help="Go on: take what comes into the folders.")] = False,
     delete: Annotated[
         bool, typer.Option("--delete-originals", help="Delete each original once its result was read back whole.")
@@ -122,25 +126,34 @@ def batch(
     """
     import json as notation
 
-    from incognito import batch as work
-    from incognito import progress
+    from incognito import batch as local
+    from incognito import cluster, progress
+    from incognito.wanted import Wanted, collision
 
+    engines = {"local": local.run, "ray": cluster.run}
+    if engine not in engines:
+        raise UsageError(f"there is no engine {engine!r}; use local or ray")
     ending = "." + format.lower().lstrip(".")
-    wanted = work.Wanted(output, background, model, ending, work.collision(on_collision), delete, force)
+    wanted = Wanted(output, background, model, ending, collision(on_collision), delete, force)
+    begun, lines = time.monotonic(), 0
     with progress.bar("removing", "files") as move:
-        counted = 0
+        count: int | None = None
+
+        def expect(files: int) -> None:
+            nonlocal count
+            count = files
 
         def show(line: dict[str, object]) -> None:
-            nonlocal counted
-            counted += 1
-            move(counted, None)
+            nonlocal lines
+            lines += 1
+            move(lines, count)
             if json:
                 print(notation.dumps(line), flush=True)
             elif line["state"] == "failed":
                 _note(f"incognito: {line['problem']}")
 
-        outcome = work.run(inputs or [], wanted, listed, workers, watch, show)
-    _note(f"{outcome.done} done, {outcome.before} done before, {outcome.failed} failed; {output / work.JOURNAL}")
+        outcome = engines[engine](inputs or [], wanted, listed, workers, watch, show, expect)
+    _note(f"{outcome}; {output}; {lines / (time.monotonic() - begun):.1f} files/s")
     raise typer.Exit(int(outcome.failed > 0))
 
 

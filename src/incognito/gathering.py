@@ -7,7 +7,7 @@ import glob
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,17 +29,16 @@ class Item:
     target: Path
 
 
-def gather(inputs: Sequence[str], listed: str | None) -> list[tuple[Path, Path]]:
+def gather(inputs: Iterable[str], listed: Iterable[str]) -> list[tuple[Path, Path]]:
     """Find files, each with its path in the tree that is kept. A folder gives all photos and films below it.
 
-    `inputs` are files, folders and patterns (`**` is any depth), `listed` a file of paths, one a line or a CSV with a
-    column `path`; "-" is standard input. What a list names and is not there is given too, to fail alone. Raises
-    UsageError and InputError.
+    `inputs` and `listed` are files, folders and patterns (`**` is any depth). What a list names and is not there is
+    given too, to fail alone. Raises InputError.
     """
     found: dict[Path, Path] = {}
     for text in inputs:
         _add(found, _found(text))
-    for text in _read_list(listed) if listed else []:
+    for text in listed:
         there = Path(text).exists() or glob.has_magic(text)
         _add(found, _found(text) if there else [(Path(text), Path(Path(text).name))])
     if not found:
@@ -48,16 +47,16 @@ def gather(inputs: Sequence[str], listed: str | None) -> list[tuple[Path, Path]]
 
 
 def place(
-    found: Iterable[tuple[Path, Path]], ending: str, film: str, on_collision: Collision, known: Mapping[str, str]
-) -> list[Item]:
-    """Give each file its place in the output; `known` has those that were given before, by source.
+    found: Iterable[tuple[Path | str, Path]], ending: str, film: str, on_collision: Collision, known: Mapping[str, str]
+) -> list[Path]:
+    """Give each file, in its order, its place in the output; `known` has those that were given before, by source.
 
     Raises UsageError where two would have the same, unless they are to be numbered.
     """
-    items: list[Item] = []
+    targets: list[Path] = []
     taken = {target.casefold(): source for source, target in known.items()}
     for source, inside in found:
-        target = inside.with_suffix(film if source.suffix.lower() in FILMS else ending)
+        target = inside.with_suffix(film if inside.suffix.lower() in FILMS else ending)
         if str(source) in known:
             target = Path(known[str(source)])
         elif taken.get(str(target).casefold(), str(source)) != str(source):
@@ -66,8 +65,8 @@ def place(
                 raise UsageError(f"{other} and {source} would both become {target}; add --on-collision number")
             target = _numbered(target, taken)
         taken[str(target).casefold()] = str(source)
-        items.append(Item(source, target))
-    return items
+        targets.append(target)
+    return targets
 
 
 def _numbered(target: Path, taken: Mapping[str, str]) -> Path:
@@ -86,7 +85,7 @@ def _add(found: dict[Path, Path], more: Iterable[tuple[Path, Path]]) -> None:
 def _found(text: str) -> Iterator[tuple[Path, Path]]:
     path = Path(text)
     if path.is_dir():
-        for each in sorted(path.rglob("*")):
+        for each in sorted(_below(path)):
             if is_wanted(each):
                 yield each, each.relative_to(path)
     elif path.exists():
@@ -100,9 +99,21 @@ def _found(text: str) -> Iterator[tuple[Path, Path]]:
         raise InputError(f"{text} does not exist; check the path")
 
 
+def _below(folder: Path) -> Iterator[Path]:
+    """All files in a tree, but for hidden folders'; what goes meanwhile is passed over, unlike in rglob."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(root, name) for name in names)
+
+
 def is_wanted(path: Path) -> bool:
-    """Whether a file in a folder is a photo or a film by its name; hidden ones are not."""
-    return path.suffix.lower() in PHOTOS | FILMS and not path.name.startswith(".") and path.is_file()
+    """Whether a path in a folder is a photo or a film."""
+    return is_named(path.name) and path.is_file()
+
+
+def is_named(name: str) -> bool:
+    """Whether a file is a photo or a film by its name; hidden ones are not."""
+    return Path(name).suffix.lower() in PHOTOS | FILMS and not name.startswith(".")
 
 
 def _root(pattern: str) -> Path:
@@ -115,7 +126,8 @@ def _root(pattern: str) -> Path:
     return Path(*parts)
 
 
-def _read_list(listed: str) -> list[str]:
+def read_list(listed: str) -> list[str]:
+    """The paths in a file, one a line or a CSV's column `path`; "-" is standard input. Raises InputError."""
     try:
         text = sys.stdin.read() if listed == "-" else Path(listed).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:

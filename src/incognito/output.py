@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from incognito.errors import OutputError, UsageError, first_line
+
+PART = re.compile(r"\..*\.[0-9a-f]{8}\.part")  # what `beside` leaves where a process was killed
 
 
 def check(target: Path, force: bool = False, source: Path | None = None) -> None:
@@ -65,6 +68,21 @@ def folder_beside(target: Path) -> Iterator[Path]:
         raise unwritable(target, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def make(folder: Path) -> None:
+    """Make a folder for results, where there is none; raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made ({first_line(error)}); choose another") from None
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written, anywhere below a folder that nobody writes to now."""
+    for part in folder.rglob(".*.part"):
+        if PART.fullmatch(part.name):
+            part.unlink(missing_ok=True)
 
 
 def lock(file: IO[Any], problem: str) -> None:
