@@ -249,6 +249,8 @@ def worker(mark: str):
             os.kill(os.getpid(), signal.SIGKILL)
         if job == "hang":
             time.sleep(60)
+        if job == "where":
+            return str(os.sched_getaffinity(0))
         return mark + hashlib.sha256(job.encode()).hexdigest()[:4]
 
     return work
@@ -313,6 +315,17 @@ def test_a_file_named_twice_is_done_once(tmp_path):
     named = photo(tmp_path / "in" / "one.jpg", 1)
     outcome, _ = run([str(named), f"{tmp_path}/in/../in/one.jpg"], tmp_path / "out")
     assert (outcome.done, outcome.failed) == (1, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux says which cores a process may use")
+def test_a_crew_of_as_many_as_there_are_cores_keeps_to_them():
+    """Each process has one of its own; with more or fewer the system decides."""
+    usable = sorted(os.sched_getaffinity(0))
+    assert batch._own_cores(len(usable)) == usable and batch._own_cores(len(usable) + 1) == []
+    crew = Crew(worker, ("m",), 1, patience=30, cores=usable[-1:])
+    mine = str({usable[-1]})
+    assert [result for _, result, _ in crew.work(["where", "die", "where"])] == [mine, None, mine]
+    crew.close()
 
 
 @pytest.mark.parametrize("torn", [b'{"source": "\xff', b"7\n", b'{"source": "x"}'])

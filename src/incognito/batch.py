@@ -69,7 +69,7 @@ def run(
     outcome = Outcome()
     with _journal(wanted.folder) as (known, write):
         size = max(1, min(workers or cores(), cores()))
-        crew = Crew(_worker, (wanted, max(1, cores() // size)), size, PATIENCE)
+        crew = Crew(_worker, (wanted, max(1, cores() // size)), size, PATIENCE, _own_cores(size))
         try:
             while True:
                 for line in _pass(crew, inputs, listed, wanted, known, outcome, watch, write, on_count):
@@ -79,6 +79,12 @@ def run(
                 time.sleep(AGAIN)
         finally:
             crew.close()
+
+
+def _own_cores(size: int) -> list[int]:
+    """A core for each of as many processes as there are: Linux may leave two on one, though another is idle."""
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return usable if len(usable) == size else []
 
 
 def _pass(
