@@ -20,7 +20,7 @@ LAYERS = [  # each may import from those above it only
     {"captions", "containers", "extent", "extras", "frame", "load", "metadata", "output"},
     {"progress", "sound", "span", "zoo"},
     {"film"},
-    {"cache", "camera", "photo", "profile", "record", "refine", "runtime", "sink", "video"},
+    {"cache", "camera", "foreground", "photo", "profile", "record", "refine", "runtime", "sink", "video"},
     {"monitor", "network", "page", "playback", "recording", "scripted", "still", "virtual", "webcam", "window"},
     {"choice"},
     {"background", "segment"},

@@ -62,18 +62,6 @@ def test_a_still_picture_keeps_its_matte_and_a_moving_one_does_not():
     assert refine.steady(new, other, memory).alpha.max() == 0
 
 
-def test_decontamination_takes_the_old_background_out_of_the_edge():
-    """A red disc with a soft edge on green has a red edge afterwards, and its inside is untouched."""
-    alpha = circle(256, 80, softness=8)
-    red, green = np.float32([200, 30, 30]), np.float32([30, 200, 30])
-    mixed = (red * alpha[..., None] + green * (1 - alpha[..., None])).astype(np.uint8)
-    clean = refine.decontaminate(Frame.of(mixed), alpha)
-    edge = (alpha > 0.2) & (alpha < 0.8)
-    assert np.abs(mixed[edge] - red).mean() > 50
-    assert np.abs(clean[edge] - red).mean() < 20
-    assert np.array_equal(clean[alpha == 1], mixed[alpha == 1])
-
-
 def test_spread_gives_no_colour_to_what_weighs_nothing():
     """A blur by weight: the masked half lends nothing to the other."""
     colours = np.zeros((40, 40, 3), np.float32)

@@ -7,8 +7,9 @@ import numpy as np
 
 from incognito import buffers
 from incognito.background import Background, Blur
+from incognito.foreground import decontaminate
 from incognito.frame import Frame, Matte, Picture, strips
-from incognito.refine import decontaminate, place_behind
+from incognito.refine import place_behind
 
 
 def compose(frame: Frame, matte: Matte, background: Background, seconds: float = 0.0) -> Picture:
@@ -31,15 +32,23 @@ def exchange(frame: Frame, matte: Matte, background: Background, seconds: float 
     """Lay the person of a stream's frame over a background, as `compose` does, in a tenth of its time for a picture.
 
     What shines through the person's edge is taken off by (1 - alpha) x the place's colours around it, and never leaves
-    more of a pixel than alpha. Over 40 cut-outs in rooms whose mattes were exact the edges were 4.8 levels off the
-    truth, after `decontaminate` 5.1, and 10.5 without either; where mattes were 2 pixels off: 13.2, 12.0 and 15.3.
+    more of a pixel than alpha.
     """
     matte = visible(frame, matte)
     behind = background.behind(frame, matte, seconds)
-    if behind is None:
-        return compose(frame, matte, background, seconds)
     place = None if isinstance(background, Blur) else place_behind(frame, matte)
-    return blend(frame.pixels, behind, matte.levels, place)
+    if behind is not None:
+        return blend(frame.pixels, behind, matte.levels, place)
+    person = blend(frame.pixels, np.zeros_like(frame.pixels), matte.levels, place)
+    return _alone(_divided(person, matte.levels), matte.levels)
+
+
+def _divided(picture: Picture, weight: np.ndarray) -> Picture:
+    """The colours of a picture that was multiplied by weight, uint8 (H, W)."""
+    rows, columns = np.nonzero((weight > 0) & (weight < 255))
+    whole = picture[rows, columns] * (np.float32(255) / weight[rows, columns])[:, None]
+    picture[rows, columns] = np.rint(whole.clip(0, 255))
+    return picture
 
 
 def _alone(person: Picture, weight: np.ndarray) -> Picture:

@@ -10,9 +10,9 @@ from incognito import metadata
 from incognito.background import Background, Blur, Transparent
 from incognito.composite import compose, visible
 from incognito.finish import Finish, Layers, finished, shadow_of
+from incognito.foreground import decontaminate
 from incognito.frame import Frame, Matte, Picture, Plane, strips
 from incognito.metadata import Metadata
-from incognito.refine import decontaminate
 from incognito.still import Still
 
 PLAIN = Finish()

@@ -23,8 +23,7 @@ STRETCH = np.float32(1 / (CEILING - FLOOR))
 # of IoU on 160 validation photos, and 0.004, 0.009, 0.012 and 0.007 of boundary F.
 STILL_RADIUS, STILL_EPSILON = 6, 1e-4
 
-SIDE = 4  # of the squares of pixels for which the colours beside an edge are estimated
-PLACE_SIDE = 8  # of those for which the place behind a stream's person is: 4 was no better, and dearer
+PLACE_SIDE = 8  # of the squares of pixels for which the place behind a stream's person is estimated: 4 was no better
 
 STILL, MOVED = 0.015, 0.06  # mean change of a neighbourhood's grey: sensor noise below, motion above
 CUT = 0.6  # share of the picture that moved, above which it is another one, and nothing is remembered
@@ -148,25 +147,6 @@ def _solve(matrix: dict[tuple[int, int], Plane], right: list[Plane]) -> list[Pla
     ]
 
 
-def decontaminate(frame: Frame, alpha: Plane) -> Picture:
-    """Estimate the person's own colours, uint8 RGB (H, W, 3): without the old background that mixed into the edges.
-
-    Blur fusion (Forte 2021), both blurs at a SIDE-th of the size: F = f + alpha x (I - alpha x f - (1 - alpha) x b),
-    where f and b are the blurred colours of person and background. Only pixels that are neither are touched.
-    """
-    clean = frame.pixels.copy()
-    sides = _blurred_sides(frame.pixels, alpha)
-    for box in strips((slice(0, alpha.shape[0]), slice(0, alpha.shape[1]))):  # so that a large photo's edges fit
-        part = alpha[box]
-        rows, columns = np.nonzero((part > 0) & (part < 1))
-        weight = part[rows, columns][:, None]
-        rows += box[0].start
-        f, b = (side[rows // SIDE, columns // SIDE] for side in sides)
-        colour = f + weight * (frame.pixels[rows, columns] - weight * f - (1 - weight) * b)
-        clean[rows, columns] = np.clip(colour, 0, 255)
-    return clean
-
-
 def place_behind(frame: Frame, matte: Matte) -> Picture:
     """The colours of the place around and behind a person, uint8 RGB (H, W, 3), as the pixels beside them have them.
 
@@ -176,15 +156,6 @@ def place_behind(frame: Frame, matte: Matte) -> Picture:
     person = cv2.dilate(resize(matte.levels, size), np.ones((3, 3), np.uint8))
     colours = spread(frame.shrunk(size).astype(np.float32), 1 - person * np.float32(1 / 255), 1.0)
     return cv2.resize(cv2.convertScaleAbs(colours), frame.size[::-1], dst=buffers.empty(frame.pixels.shape))
-
-
-def _blurred_sides(pixels: Picture, alpha: Plane) -> tuple[np.ndarray, np.ndarray]:
-    """The colours of person and background, each blurred alone: float32, one pixel for SIDE x SIDE of the frame's."""
-    height, width = alpha.shape
-    small = (-(-width // SIDE), -(-height // SIDE))
-    colours = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA).astype(np.float32)
-    weight = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
-    return spread(colours, weight, SIDE), spread(colours, 1 - weight, SIDE)
 
 
 def spread(colours: np.ndarray, weight: Plane, sigma: float) -> np.ndarray:
