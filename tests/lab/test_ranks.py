@@ -1,5 +1,6 @@
 """A training in several processes."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,23 @@ from incognito.lab.ranks import Ranks
 from incognito.lab.recipe import Recipe
 
 
-def test_two_processes_follow_one(tmp_path, toy_data, tables):
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        return made.getsockname()[1]
+
+
+def launches(machines: int) -> list[list[str]]:
+    """What is called on each machine for two processes in all; two machines are this one, called twice."""
+    if machines == 1:
+        return [["--standalone", "--nproc-per-node", "2"]]
+    meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{free_port()}"]
+    return [["--nnodes", "2", "--nproc-per-node", "1", *meeting]] * 2
+
+
+@pytest.mark.parametrize("machines", [1, 2])
+def test_two_processes_follow_one(tmp_path, toy_data, tables, machines):
     """Started by torchrun, with half a batch each, they have the losses of one process with the whole batch."""
     tables["network"] |= {"encoder": "mobilenet_v2"}
     tables["training"] |= {"phases": [{"pictures": 64, "size": [64, 64]}], "bf16": False, "batch": 8}
@@ -25,11 +42,12 @@ def test_two_processes_follow_one(tmp_path, toy_data, tables):
     recipe.write_text(as_toml(tables))
     train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "one")
     torchrun = Path(sys.executable).parent / "torchrun"
-    launch = [torchrun, "--standalone", "--nproc-per-node", "2", "-m", "incognito"]
-    command = [*launch, "lab", "train", recipe, "--data", toy_data, "--out", tmp_path / "two"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("best.pt") == 1
+    work = ["-m", "incognito", "lab", "train", recipe, "--data", toy_data, "--out", tmp_path / "two"]
+    calls = [[torchrun, *launch, *work] for launch in launches(machines)]
+    begun = [subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for call in calls]
+    told = [each.communicate() for each in begun]
+    assert [each.returncode for each in begun] == [0] * machines, told
+    assert "".join(out for out, _ in told).count("best.pt") == 1
     one, two = ([float(row["loss"]) for row in rows.read(tmp_path / n / "steps.csv")] for n in ("one", "two"))
     assert len(one) == len(two) == 8
     assert min(one) < 0.85 * one[0]
