@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from incognito.frame import Frame, Picture, Plane
+from incognito.frame import Frame, Picture, Plane, strips
 
 ROWS = 512  # of a strip
 TINY = 4  # pixels, the longer side of the first level
+LARGE = 3000  # of the last one: larger photos take their colours from it
 SMALL = 32  # pixels, the longer side up to which a level costs nothing and gets MANY rounds
 MANY, FEW = (
     10,
@@ -41,20 +42,29 @@ def decontaminate(frame: Frame, alpha: Plane) -> Picture:
     sizes = [(frame.pixels, alpha)]
     while max(sizes[-1][1].shape) > TINY:
         sizes.append((_halved(sizes[-1][0]), _halved(sizes[-1][1])))
+    finest = next(number for number, (_, small) in enumerate(sizes) if max(small.shape) <= LARGE)
     level: _Level | None = None
-    for pixels, small in reversed(sizes):
+    for pixels, small in reversed(sizes[finest:]):
         level = _solved(pixels, small, level)
-    return _painted(frame.pixels, alpha, level)
-
-
-def _painted(pixels: Picture, alpha: Plane, level: _Level | None) -> Picture:
-    """A picture with the colours found for its unsure pixels."""
-    clean = pixels.copy()
-    if level is not None:
-        at = alpha.reshape(-1)[level.places]
-        unsure = (at > 0) & (at < 1)
-        clean.reshape(-1, 3)[level.places[unsure]] = np.rint(level.colours[unsure, :3])
+    clean = frame.pixels.copy()
+    for box in strips((slice(0, alpha.shape[0]), slice(0, alpha.shape[1]))):
+        _paint(clean[box], alpha[box], level, 2**finest, box[0].start)
     return clean
+
+
+def _paint(pixels: Picture, alpha: Plane, level: _Level | None, scale: int, top: int) -> None:
+    """Give a strip's unsure pixels the colours of a level that is so many times smaller, and what they do not explain.
+
+    That is Forte's blur fusion (2021) with the level's colours for blurs: F + alpha (I - alpha F - (1 - alpha) B).
+    """
+    rows, columns = np.nonzero((alpha > 0) & (alpha < 1))
+    if level is None or not len(rows):
+        return
+    where, known = _among(level.places, (rows + top) // scale * level.width + columns // scale)
+    rows, columns, where = rows[known], columns[known], where[known]
+    weight, person, place = alpha[rows, columns][:, None], level.colours[where, :3], level.colours[where, 3:]
+    unexplained = pixels[rows, columns] - weight * person - (1 - weight) * place
+    pixels[rows, columns] = np.rint(person + weight * unexplained).clip(0, 255)
 
 
 def _halved(picture: np.ndarray) -> np.ndarray:
