@@ -9,7 +9,7 @@ import pytest
 from incognito import foreground
 from incognito.frame import Frame
 
-SIZE = (240, 320)
+SIZE = (225, 300)
 
 
 def mixed(alpha: np.ndarray, portrait: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
