@@ -258,7 +258,7 @@ def worker(mark: str):
 
 def test_a_crew_loses_only_what_killed_or_held_it_up():
     """Every other job is done, once."""
-    crew = Crew(worker, ("m",), 2, patience=3)
+    crew = Crew(worker, ("m",), 2, patience=lambda job: 3)
     jobs = [f"job {number}" for number in range(20)]
     jobs[3:3], jobs[9:9] = ["die"], ["hang"]
     found = list(crew.work(jobs))
@@ -279,6 +279,11 @@ def test_only_photos_and_films_are_taken_from_folders(tree):
         "sub/deep/three.webp",
         "sub/two.png",
     ]
+
+
+def test_films_may_take_longer_than_photos():
+    """A photo that takes ten minutes hangs; a film of hours does not."""
+    assert gathering.patience_with("a.jpg") == 600 and gathering.patience_with("B.MOV") > 12 * 3600
 
 
 @pytest.mark.parametrize("output", ["in/out", "in"])
@@ -322,7 +327,7 @@ def test_a_crew_of_as_many_as_there_are_cores_keeps_to_them():
     """Each process has one of its own; with more or fewer the system decides."""
     usable = sorted(os.sched_getaffinity(0))
     assert batch._own_cores(len(usable)) == usable and batch._own_cores(len(usable) + 1) == []
-    crew = Crew(worker, ("m",), 1, patience=30, cores=usable[-1:])
+    crew = Crew(worker, ("m",), 1, patience=lambda job: 30, cores=usable[-1:])
     mine = str({usable[-1]})
     assert [result for _, result, _ in crew.work(["where", "die", "where"])] == [mine, None, mine]
     crew.close()

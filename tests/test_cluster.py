@@ -104,6 +104,9 @@ def test_a_tree_goes_through_the_cluster(nodes, tree, tmp_path):
 
     outcome, lines = run([tree], tmp_path / "out")
     assert (outcome.done, outcome.before, [Path(line["source"]).name for line in lines]) == (0, 3, ["broken.jpg"])
+    assert run([tmp_path], tmp_path / "out")[0].done == 3  # of the tree alone, though the output lies in what was given
+    with pytest.raises(UsageError, match="where the results go"):
+        run([tmp_path / "out"], tmp_path / "out")
     with pytest.raises(UsageError, match="another background, model or format"):
         run([tree], tmp_path / "out", background="blur")
     assert run([tree], tmp_path / "out", background="blur", format=".webp", force=True)[0].done == 3

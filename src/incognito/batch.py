@@ -18,14 +18,13 @@ from typing import Any
 from incognito import files, output, photo, still, video
 from incognito.crew import Crew, Work
 from incognito.errors import IncognitoError, OutputError, first_line
-from incognito.gathering import Item, gather, place, read_list
+from incognito.gathering import Item, gather, patience_with, place, read_list
 from incognito.runtime import cores
 from incognito.segment import Segmenter
 from incognito.wanted import Wanted
 
 JOURNAL = ".incognito-batch.jsonl"
 FIELDS = frozenset({"source", "target", "state", "stamp", "key"})  # of a line that is whole
-PATIENCE = 600.0  # seconds that a file may take before it is given up
 AGAIN = 2.0  # seconds between two looks at watched folders
 SETTLED = 1.0  # seconds that a new file must not have changed
 
@@ -69,7 +68,7 @@ def run(
     outcome = Outcome()
     with _journal(wanted.folder) as (known, write):
         size = max(1, min(workers or cores(), cores()))
-        crew = Crew(_worker, (wanted, max(1, cores() // size)), size, PATIENCE, _own_cores(size))
+        crew = Crew(_worker, (wanted, max(1, cores() // size)), size, _patience, _own_cores(size))
         try:
             while True:
                 for line in _pass(crew, inputs, listed, wanted, known, outcome, watch, write, on_count):
@@ -79,6 +78,10 @@ def run(
                 time.sleep(AGAIN)
         finally:
             crew.close()
+
+
+def _patience(item: Item) -> float:
+    return patience_with(item.source.name)
 
 
 def _own_cores(size: int) -> list[int]:

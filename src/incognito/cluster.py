@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from incognito import extras, files, output, storage
-from incognito.batch import PATIENCE, OnCount, OnFile, Outcome
+from incognito.batch import OnCount, OnFile, Outcome
 from incognito.crew import Crew, Work
 from incognito.errors import IncognitoError, InputError, UsageError, first_line
-from incognito.gathering import gather, place, read_list
+from incognito.gathering import gather, patience_with, place, read_list
 from incognito.segment import Segmenter
 from incognito.storage import is_url
 from incognito.wanted import Wanted
@@ -54,7 +54,7 @@ def run(
         raise UsageError("--watch, --delete-originals and --on-collision number are for --engine local; leave them out")
     wanted.check()
     where = _place_for_results(str(wanted.output))
-    found = sorted(_found(inputs, listed).items())
+    found = sorted(_without_results(_found(inputs, listed), where).items())
     targets = place(found, wanted.format, wanted.film, "refuse", {})
     _note(where, wanted)
     there = storage.inside(where)
@@ -92,7 +92,7 @@ class Worker:
 
     def __init__(self, where: str, wanted: Wanted) -> None:
         self._where, self._force = where, wanted.force
-        self._crew = Crew(_work, (where, wanted), 1, PATIENCE)
+        self._crew = Crew(_work, (where, wanted), 1, lambda job: patience_with(Path(job[0]).name))
 
     def __call__(self, row: Row) -> Row:
         """Work on a file, unless another machine was done with it before it died."""
@@ -167,6 +167,14 @@ def _found(inputs: list[str], listed: str | None) -> dict[str, Path]:
     if not found:
         raise InputError("there is no photo or film in what was given; name files, folders, patterns or URLs")
     return found
+
+
+def _without_results(found: dict[str, Path], where: str) -> dict[str, Path]:
+    """What does not lie in the output; raises UsageError where nothing else is there."""
+    outside = {address: inside for address, inside in found.items() if not address.startswith(f"{where}/")}
+    if not outside:
+        raise UsageError(f"all that was given lies in {where}, where the results go; choose another output")
+    return outside
 
 
 def _note(where: str, wanted: Wanted) -> None:

@@ -38,8 +38,8 @@ class _Member:
 class Crew:
     """So many processes. `make` is called once in each, and gives the function that does a job there.
 
-    Both must be known by an import, for they are handed over by name. `patience` is in seconds, for one job. Each has
-    its next job before it is done with one, and need not wait for it. With `cores`, each keeps to one of its own.
+    Both must be known by an import, for they are handed over by name. `patience` gives the seconds that a job may take.
+    Each has its next job before it is done with one, and need not wait for it. With `cores`, each keeps to its own.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Crew:
         make: Callable[..., Work],
         arguments: tuple[Any, ...],
         size: int,
-        patience: float,
+        patience: Callable[[Job], float],
         cores: Sequence[int | None] = (),
     ) -> None:
         self._start, self._patience = (make, arguments), patience
@@ -104,7 +104,7 @@ class Crew:
                 result, problem = None, DIED
             yield self._end(member, result, problem)
         for member in at_work.values():
-            if time.monotonic() - member.since > self._patience:
+            if time.monotonic() - member.since > self._patience(member.jobs[0]):
                 yield self._end(member, None, HUNG)
 
     def _end(self, member: _Member, result: Result | None, problem: str) -> tuple[Job, Result | None, str]:

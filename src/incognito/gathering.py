@@ -14,6 +14,7 @@ from typing import Literal
 
 from incognito.errors import InputError, UsageError, first_line
 
+PATIENCE, FILM_PATIENCE = 600.0, 86400.0  # seconds that a photo and a film may take before they are given up
 PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".heic", ".heif"})
 FILMS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".3gp"})
 COLUMN = "path"  # of a list that is a CSV
@@ -56,7 +57,7 @@ def place(
     targets: list[Path] = []
     taken = {target.casefold(): source for source, target in known.items()}
     for source, inside in found:
-        target = inside.with_suffix(film if inside.suffix.lower() in FILMS else ending)
+        target = inside.with_suffix(film if is_film(inside.name) else ending)
         if str(source) in known:
             target = Path(known[str(source)])
         elif taken.get(str(target).casefold(), str(source)) != str(source):
@@ -114,6 +115,16 @@ def is_wanted(path: Path) -> bool:
 def is_named(name: str) -> bool:
     """Whether a file is a photo or a film by its name; hidden ones are not."""
     return Path(name).suffix.lower() in PHOTOS | FILMS and not name.startswith(".")
+
+
+def is_film(name: str) -> bool:
+    """Whether a file is a film by its name."""
+    return Path(name).suffix.lower() in FILMS
+
+
+def patience_with(name: str) -> float:
+    """The seconds that work on a file may take."""
+    return FILM_PATIENCE if is_film(name) else PATIENCE
 
 
 def _root(pattern: str) -> Path:
