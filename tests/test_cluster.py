@@ -160,6 +160,15 @@ def test_objects_of_s3_are_read_and_written(nodes, s3, tree, tmp_path):
     assert run([f"{s3}/in"], f"{s3}/out")[0].before == 3
 
 
+def test_a_key_that_leads_out_of_the_output_is_refused(s3, tree, tmp_path):
+    """Objects may be called anything; nothing is written beside the output."""
+    system, _ = storage._opened(s3)
+    system.pipe_file("bucket/trap/../../above.jpg", (tree / "one.jpg").read_bytes())
+    with pytest.raises(InputError, match="outside of the output"):
+        run([f"{s3}/trap"], tmp_path / "sub" / "out")
+    assert not (tmp_path / "above.png").exists()
+
+
 def test_photos_are_read_from_a_web_server(nodes, tree, tmp_path):
     """Of a list too; an address without a photo fails alone."""
     serve = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tree))

@@ -41,6 +41,8 @@ def find(url: str) -> Iterator[tuple[str, Path]]:
         raise InputError(f"{url} does not exist or is empty; check the address")
     for name in names:
         inside = PurePosixPath(name).relative_to(base)
+        if ".." in inside.parts:  # a key may be any text
+            raise InputError(f"{url} has {inside}, whose result would lie outside of the output; rename it")
         if is_named(inside.name) or name == root:
             yield system.unstrip_protocol(name), Path(inside)
 
