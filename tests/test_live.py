@@ -412,7 +412,7 @@ def test_the_original_goes_to_a_window_alone_and_only_when_asked_for():
 
 def test_a_long_run_grows_nothing():
     """Memory, threads and file descriptors, after the first moments; INCOGNITO_SOAK says for how many seconds."""
-    seconds = float(os.environ.get("INCOGNITO_SOAK", "10"))
+    seconds = float(os.environ.get("INCOGNITO_SOAK", "60"))
     made, _ = live("ok*1000000", fps=30.0, seconds=seconds, sinks=[NullSink()])
     seen: list[tuple[int, int, int]] = []
     stop = threading.Event()
