@@ -53,7 +53,7 @@ class Counting:
     def remember(self) -> parts.Memory:
         return {"seen": np.array(self.seen)}
 
-    def recall(self, memory: parts.Memory) -> None:
+    def recall(self, memory: parts.Memory, frame: Frame) -> None:
         self.seen = int(memory["seen"])
 
 
@@ -223,9 +223,10 @@ def test_what_a_stream_remembers_goes_on(tmp_path, portrait, segmenter: Segmente
     expected = [unbroken(view, 0.04 * (k + 11)) for k, view in enumerate(views)]
     for k in range(2):
         before(views[k], 0.04 * (k + 11))
-    after.recall(before.remember())
+    assert set(before.remember()) == {"alpha"}  # and nothing of the place
+    after.recall(before.remember(), views[1])
     assert [np.array_equal(after(views[k], 0.04 * (k + 11)), expected[k]) for k in (2, 3)] == [True, True]
-    after.recall({})
+    after.recall({}, views[1])
     assert after.remember() == {}
 
 

@@ -80,29 +80,29 @@ class Source:
         return round(duration / av.time_base * self.rate) if duration else None
 
     def frames(
-        self, on_packet: Callable[[av.Packet], None] | None = None, span: Span = WHOLE, after: int | None = None
+        self, on_packet: Callable[[av.Packet], None] | None = None, span: Span = WHOLE, since: int | None = None
     ) -> Iterator[av.VideoFrame]:
         """Give a span's frames in the order of their times; packets of sound and subtitles go to `on_packet`.
 
-        With `after`, a frame's own time, only what comes after it. Interlaced frames are made whole. Raises InputError
-        where the film is damaged, in HDR or shows nothing.
+        With `since`, a frame's own time, only it and what comes after it. Interlaced frames are made whole. Raises
+        InputError where the film is damaged, in HDR or shows nothing.
         """
         seen, progressive = 0, Progressive()
-        for frame in self._within(on_packet, span, after):
+        for frame in self._within(on_packet, span, since):
             seen += 1
-            yield from _later(progressive.of(frame), after)
-        yield from _later(progressive.rest(), after)
+            yield from _later(progressive.of(frame), since)
+        yield from _later(progressive.rest(), since)
         if not seen:
             raise InputError(f"{self.path} shows no picture{'' if span == WHOLE else ' in that part'}; check the file")
 
     def _within(
-        self, on_packet: Callable[[av.Packet], None] | None, span: Span, after: int | None
+        self, on_packet: Callable[[av.Packet], None] | None, span: Span, since: int | None
     ) -> Iterator[av.VideoFrame]:
-        """A span's frames as they are decoded; with `after`, from before that time on."""
-        start = self._begin_at(span, after)
+        """A span's frames as they are decoded; with `since`, from before that time on."""
+        start = self._begin_at(span, since)
         for number, frame in enumerate(self._decoded(on_packet, start, span)):
             seconds = seconds_of(frame) - start
-            if not number and after is not None and cast(int, frame.pts) > after:
+            if not number and since is not None and cast(int, frame.pts) > since:
                 raise InputError(f"{self.path} cannot be gone on with in its middle; leave out --resume")
             if seconds >= span.end:
                 return
@@ -140,13 +140,13 @@ class Source:
         except av.FFmpegError as error:
             raise InputError(f"{self.path} is damaged ({first_line(error)}); get the whole file again") from None
 
-    def _begin_at(self, span: Span, after: int | None = None) -> float:
-        """Go to the last whole picture before a span, or well before `after`; gives the film's beginning in seconds."""
+    def _begin_at(self, span: Span, since: int | None = None) -> float:
+        """Go to the last whole picture before a span, or well before `since`; gives the film's beginning in seconds."""
         base = self.stream.time_base or Fraction(1, av.time_base)
         begun = (self.stream.start_time or 0) * base
         wanted = begun + Fraction(span.start)
-        if after is not None and self.stream.start_time is not None:  # without times of its own a film is read again
-            wanted = max(wanted, after * base - HISTORY)
+        if since is not None and self.stream.start_time is not None:  # without times of its own a film is read again
+            wanted = max(wanted, since * base - HISTORY)
         if wanted > begun:
             self._container.seek(int(wanted / base), stream=self.stream)
         return float(begun)
@@ -171,8 +171,8 @@ class Source:
             raise InputError(f"{self.path} is damaged after {seen} frames ({first_line(error)})") from None
 
 
-def _later(frames: Iterator[av.VideoFrame], after: int | None) -> Iterator[av.VideoFrame]:
-    return (frame for frame in frames if after is None or cast(int, frame.pts) > after)
+def _later(frames: Iterator[av.VideoFrame], since: int | None) -> Iterator[av.VideoFrame]:
+    return (frame for frame in frames if since is None or cast(int, frame.pts) >= since)
 
 
 def _is_within(packet: av.Packet, start: float, span: Span) -> bool:

@@ -45,8 +45,8 @@ class Work(Protocol):
         """What it knows of the frames so far."""
         ...
 
-    def recall(self, memory: Memory) -> None:
-        """Know that, and nothing else."""
+    def recall(self, memory: Memory, frame: Frame) -> None:
+        """Know that of the frames up to this one, and nothing else."""
         ...
 
 
@@ -198,14 +198,17 @@ def _write(film: Source, kind: Container, work: Work, alpha: bool, parts: Parts,
     done, last, first = sum(part.frames for part in parts.done), None, None
     if parts.done:
         last, first = parts.done[-1].last, parts.done[-1].first
-        work.recall(parts.recall())
     count = film.count if span == WHOLE else None
     with ExitStack() as stack:
         writer = stack.enter_context(closing(_Writer(film, kind, alpha, parts)))
         behind = Behind(writer.take)
         stack.callback(behind.stop)
-        frames = ((like, to_frame(like)) for like in film.frames(span=span, after=last))
+        frames = ((like, to_frame(like)) for like in film.frames(span=span, since=last))
         for like, frame in stack.enter_context(closing(ahead(frames))):
+            if last is not None:  # the first is the last that was done
+                work.recall(parts.recall(), frame)
+                last = None
+                continue
             first = seconds_of(like) if first is None else first
             picture = work(frame, seconds_of(like) - first)
             done += 1

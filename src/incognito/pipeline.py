@@ -7,7 +7,6 @@ import numpy as np
 from incognito.background import Background
 from incognito.composite import exchange, visible
 from incognito.frame import Frame, Picture
-from incognito.refine import Memory
 from incognito.segment import Segmenter, StreamState
 from incognito.timing import Stages, Unkept
 
@@ -15,28 +14,25 @@ from incognito.timing import Stages, Unkept
 class Streaming:
     """What is done with one stream's frames, in their order; it can be told elsewhere what it knew of those so far."""
 
-    _state: StreamState | None = None
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+        self._state: StreamState | None = None
 
     def remember(self) -> dict[str, np.ndarray]:
-        """What it knows of the stream: nothing, or the frame's size, the last matte and its guide."""
-        if self._state is None:
-            return {}
-        memory = self._state.memory
-        return {"size": np.array(self._state.frame_size), "alpha": memory.alpha, "guide": memory.guide}
+        """What it knows of the stream beside its last frame: the last matte, or nothing. No picture is in it."""
+        return {} if self._state is None else {"alpha": self._state.memory.alpha}
 
-    def recall(self, memory: dict[str, np.ndarray]) -> None:
-        """Know that, and nothing else."""
-        self._state = None
-        if memory:
-            height, width = memory["size"].tolist()
-            self._state = StreamState((height, width), Memory(memory["alpha"], memory["guide"]))
+    def recall(self, memory: dict[str, np.ndarray], frame: Frame) -> None:
+        """Know that of a stream whose last frame was this one, and nothing else."""
+        self._state = self._segmenter.state_after(frame, memory["alpha"]) if memory else None
 
 
 class Removal(Streaming):
     """Frames of one stream in, pictures without their background out. Takes the place of a video's Transform."""
 
     def __init__(self, segmenter: Segmenter, background: Background, stopwatch: Stages | None = None) -> None:
-        self._segmenter, self._background = segmenter, background
+        super().__init__(segmenter)
+        self._background = background
         self._stopwatch: Stages = stopwatch or Unkept()
 
     def __call__(self, frame: Frame, seconds: float) -> Picture:
@@ -48,9 +44,6 @@ class Removal(Streaming):
 
 class Matting(Streaming):
     """Frames of one stream in, their mattes out: uint8 grey (H, W)."""
-
-    def __init__(self, segmenter: Segmenter) -> None:
-        self._segmenter = segmenter
 
     def __call__(self, frame: Frame, seconds: float) -> np.ndarray:
         """Take a stream's next frame to its matte."""

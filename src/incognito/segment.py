@@ -60,6 +60,11 @@ class Segmenter:
             matte = Matte.of_levels(refine.upsample(memory.alpha, guide, frame))
         return matte, StreamState(frame.size, memory)
 
+    def state_after(self, frame: Frame, alpha: Plane) -> StreamState:
+        """What a stream remembers after a frame whose steadied alpha, float32 (h, w), is known."""
+        guide = refine.guide_of(self._shrink(frame), alpha.shape)
+        return StreamState(frame.size, refine.Memory(alpha, guide))
+
     def raw(self, frame: Any) -> Plane:
         """The network's own output for a frame, float32 (h, w) in [0, 1], before any refinement."""
         return self._network(self._shrink(Frame.of(frame)))
