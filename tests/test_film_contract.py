@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -407,7 +408,7 @@ def mutate_all(folder: str, ending: str, count: str) -> None:
     for seed in range(int(count)):
         source, target = Path(folder) / f"mutated{ending}", Path(folder) / "out.mp4"
         source.write_bytes(mutated(data, seed))
-        before = source.read_bytes()
+        before, begun = source.read_bytes(), time.monotonic()
         try:
             files.remove(str(source), str(target), "#00b140", "tiny", runtime="onnxruntime")
             counts[0] += 1
@@ -415,6 +416,7 @@ def mutate_all(folder: str, ending: str, count: str) -> None:
             assert "\n" not in str(error)
             assert not target.exists()
             counts[1] += 1
+        assert time.monotonic() - begun < 30
         assert source.read_bytes() == before
         target.unlink(missing_ok=True)
         source.unlink()
