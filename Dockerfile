@@ -24,7 +24,6 @@ RUN apt-get update \
 COPY --from=build /opt/incognito /opt/incognito
 ENV PATH=/opt/incognito/bin:/usr/bin:/bin \
     HOME=/tmp \
-    INCOGNITO_CACHE=/tmp/incognito-cache \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 10001
