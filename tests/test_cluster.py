@@ -112,6 +112,14 @@ def test_a_tree_goes_through_the_cluster(nodes, tree, tmp_path):
     assert run([tree], tmp_path / "out", background="blur", format=".webp", force=True)[0].done == 3
 
 
+def test_a_background_is_found_from_wherever_an_actor_runs(nodes, tree, tmp_path, monkeypatch):
+    """Its path is counted from where the batch was begun."""
+    assert cv2.imwrite(str(tmp_path / "red.png"), np.full((96, 128, 3), (0, 0, 255), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    assert run([tree / "one.jpg"], "out", background="red.png")[0].done == 1
+    assert cv2.imread(str(tmp_path / "out" / "one.png"))[0, 0].tolist() == [0, 0, 255]
+
+
 def test_a_node_dies_in_the_middle(nodes, tmp_path):
     """What it had is done by the others: every photo has one line and one result, and nothing is half-written."""
     for number in range(PHOTOS):

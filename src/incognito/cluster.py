@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ def run(
     if watch or wanted.delete or wanted.on_collision == "number":  # a cluster has no journal to know numbers by
         raise UsageError("--watch, --delete-originals and --on-collision number are for --engine local; leave them out")
     wanted.check()
+    if wanted.background and Path(wanted.background).is_file():  # other machines know no folder to count from
+        wanted = replace(wanted, background=os.path.abspath(wanted.background))  # noqa: PTH100
     where = _place_for_results(str(wanted.output))
     found = sorted(_without_results(_found(inputs, listed), where).items())
     targets = place(found, wanted.format, wanted.film, "refuse", {})
