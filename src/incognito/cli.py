@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
 
 import typer
 
@@ -124,8 +126,6 @@ def batch(
 
     Example: incognito batch photos -o out
     """
-    import json as notation
-
     from incognito import batch as local
     from incognito import cluster, progress
     from incognito.wanted import Wanted, collision
@@ -135,26 +135,38 @@ def batch(
         raise UsageError(f"there is no engine {engine!r}; use local or ray")
     ending = "." + format.lower().lstrip(".")
     wanted = Wanted(output, background, model, ending, collision(on_collision), delete, force)
-    begun, lines = time.monotonic(), 0
     with progress.bar("removing", "files") as move:
-        count: int | None = None
-
-        def expect(files: int) -> None:
-            nonlocal count
-            count = files
-
-        def show(line: dict[str, object]) -> None:
-            nonlocal lines
-            lines += 1
-            move(lines, count)
-            if json:
-                print(notation.dumps(line), flush=True)
-            elif line["state"] == "failed":
-                _note(f"incognito: {line['problem']}")
-
-        outcome = engines[engine](inputs or [], wanted, listed, workers, watch, show, expect)
-    _note(f"{outcome}; {output}; {lines / (time.monotonic() - begun):.1f} files/s")
+        lines = _Lines(move, json)
+        outcome = engines[engine](inputs or [], wanted, listed, workers, watch, lines.show, lines.expect)
+    _note(f"{outcome}; {output}; {lines.rate:.1f} files/s")
     raise typer.Exit(int(outcome.failed > 0))
+
+
+class _Lines:
+    """A batch's lines as they come: as JSON, or of what failed; the bar moves on."""
+
+    def __init__(self, move: Callable[[int, int | None], None], as_json: bool) -> None:
+        self._move, self._as_json = move, as_json
+        self._begun, self._done = time.monotonic(), 0
+        self._count: int | None = None
+
+    def expect(self, count: int) -> None:
+        """Know how many there will be."""
+        self._count = count
+
+    def show(self, line: dict[str, Any]) -> None:
+        """Show a file's line."""
+        self._done += 1
+        self._move(self._done, self._count)
+        if self._as_json:
+            print(json.dumps(line), flush=True)
+        elif line["state"] == "failed":
+            _note(f"incognito: {line['problem']}")
+
+    @property
+    def rate(self) -> float:
+        """Files a second."""
+        return self._done / (time.monotonic() - self._begun)
 
 
 @app.command()

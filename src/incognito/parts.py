@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -26,7 +26,7 @@ from incognito.film import Source, guard, seconds_of, to_frame
 from incognito.frame import Frame
 from incognito.overlap import Behind, ahead
 from incognito.span import WHOLE, Span
-from incognito.video import OnFrame, Target
+from incognito.video import OnFrame, Silent, Target
 
 LENGTH = 300  # frames of a part: what is lost when a run is cut off, some ten seconds of work
 JOURNAL, JOINED = "journal.jsonl", "joined"
@@ -226,19 +226,6 @@ class _Item:
     memory: Memory | None  # after the last frame of a part
 
 
-@dataclass
-class _Silent:
-    """What a part takes from its film: pictures alone."""
-
-    path: Path
-    rate: Fraction
-    stream: Any
-    sounds: list[Any] = field(default_factory=list)
-    captions: list[Any] = field(default_factory=list)
-    chapters: list[Any] = field(default_factory=list)
-    metadata: dict[str, str] = field(default_factory=dict)
-
-
 class _Writer:
     """Writes pictures, part after part."""
 
@@ -249,7 +236,6 @@ class _Writer:
         self._kind = replace(kind, format=kind.part or kind.format, muxer=muxer, sound=None, caption=None, tag=None)
         self._target: Target | None = None
         self._frames = 0
-        self._size = (0, 0)
 
     def take(self, item: _Item) -> None:
         """Write a picture; with what is to be remembered, the part ends."""
@@ -263,7 +249,7 @@ class _Writer:
         size = item.picture.shape[:2]
         if self._parts.done and (self._parts.done[-1].height, self._parts.done[-1].width) != size:
             raise InputError(f"{self._film.path} changes its size on the way; convert it to one size first")
-        silent = _Silent(self._film.path, self._film.rate, self._film.stream)
+        silent = Silent(self._film.path, self._film.rate, self._film.stream)
         self._target = Target(self._parts.next(), self._kind, silent, self._alpha)
         guard(self._target.begin, *size, item.like)
         self._frames = 0

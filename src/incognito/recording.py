@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import av
 
@@ -23,19 +20,6 @@ USUAL_RATE = 30  # frames a second, where none was asked for
 
 class _Discarded(Exception):  # noqa: N818 - no error: there is nothing to keep
     """What was written is to be thrown away."""
-
-
-@dataclass
-class Live:
-    """What a video's target asks of its source, told of a live stream: square pixels, no sound, no texts."""
-
-    path: Path
-    rate: Fraction
-    sounds: list[Any] = field(default_factory=list)
-    captions: list[Any] = field(default_factory=list)
-    chapters: list[Any] = field(default_factory=list)
-    metadata: dict[str, str] = field(default_factory=dict)
-    stream: Any = field(default_factory=lambda: SimpleNamespace(sample_aspect_ratio=None))
 
 
 class Recording:
@@ -59,7 +43,7 @@ class Recording:
     def open(self, size: tuple[int, int], fps: float) -> None:
         """Begin a file for pictures of size (height, width); raises OutputError and SinkError."""
         output.check(self._path, self._force)  # it may have come into being since
-        live = Live(self._path, Fraction(fps or USUAL_RATE).limit_denominator(1001))
+        live = video.Silent(self._path, Fraction(fps or USUAL_RATE).limit_denominator(1001))
         self._size = size
         with self._guarded(), ExitStack() as stack:
             part = stack.enter_context(output.beside(self._path))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import av
@@ -25,8 +27,8 @@ from incognito.span import WHOLE, Span, cut_chapters
 from incognito.timing import Stages, Stopwatch, Unkept
 
 __all__ = [  # what reads a film is told of here too
-    "BT709", "LIMITED_RANGE", "SMPTE170M", "SWSCALE", "OnFrame", "Source", "Target", "Transform", "convert", "guard",
-    "matrix_of", "moved", "open_others", "pictures", "seconds_of", "to_frame",
+    "BT709", "LIMITED_RANGE", "SMPTE170M", "SWSCALE", "OnFrame", "Silent", "Source", "Target", "Transform", "convert",
+    "guard", "matrix_of", "moved", "open_others", "pictures", "seconds_of", "to_frame",
 ]  # fmt: skip
 
 Transform = Callable[[Frame, float], np.ndarray]  # a frame and its seconds from the first -> grey, RGB or RGBA uint8
@@ -47,6 +49,19 @@ class Origin(Protocol):
     def rate(self) -> Fraction:
         """Mean frames a second."""
         ...
+
+
+@dataclass
+class Silent:
+    """An Origin of pictures alone, of square pixels where nothing else is told."""
+
+    path: Path
+    rate: Fraction
+    stream: Any = field(default_factory=lambda: SimpleNamespace(sample_aspect_ratio=None))
+    sounds: list[Any] = field(default_factory=list)
+    captions: list[Any] = field(default_factory=list)
+    chapters: list[Any] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 def open_others(output: Any, source: Origin, kind: Container) -> dict[int, Sound | Caption]:
