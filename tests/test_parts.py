@@ -100,11 +100,17 @@ def pictures(path: Path, decoder: str | None = None) -> list[tuple[Fraction, np.
         return [(frame.pts * stream.time_base, frame.to_ndarray(format="rgba").astype(int)) for frame in frames]
 
 
-def assert_alike(path: Path, other: Path, most: int = 4) -> None:
-    """The same frames at the same times; of such small pictures x264 itself makes 1 or 2 levels more or less."""
+def assert_alike(path: Path, other: Path, most: int | None = 4) -> None:
+    """The same frames at the same times; of such small pictures x264 itself makes 1 or 2 levels more or less.
+
+    `most` is none for x265, whose choices depend on memory that it never wrote: seen with valgrind, in
+    `Entropy::codeCoeffNxN` and `SAO::calcSaoStatsCTU`. One film encoded again may differ by 17 levels at a few pixels.
+    """
     one, two = pictures(path), pictures(other)
     assert [time for time, _ in one] == [time for time, _ in two]
-    assert max(np.abs(a - b).max() for (_, a), (_, b) in zip(one, two, strict=True)) <= most
+    changes = [np.abs(a - b) for (_, a), (_, b) in zip(one, two, strict=True)]
+    assert max(change.mean() for change in changes) <= 0.5  # another frame is 2 levels and more away
+    assert most is None or max(change.max() for change in changes) <= most
 
 
 def packets(path: Path) -> list[av.Packet]:
@@ -121,7 +127,7 @@ def test_a_film_that_was_cut_off_becomes_what_it_would_have_been(rich, tmp_path,
     with pytest.raises(Cut):
         run(rich, target, codec, stop)
     work = run(rich, target, codec)
-    assert_alike(target, whole)
+    assert_alike(target, whole, most=None if codec == "h265" else 4)
     assert len(pictures(whole)) == COUNT
     assert sound_of(target) == sound_of(whole)
     assert words_of(target) == words_of(whole)

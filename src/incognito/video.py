@@ -34,6 +34,8 @@ __all__ = [  # what reads a film is told of here too
 Transform = Callable[[Frame, float], np.ndarray]  # a frame and its seconds from the first -> grey, RGB or RGBA uint8
 OnFrame = Callable[[int, int | None], None]  # frames done, and of how many where the file says so
 
+REORDERED = 3  # frames from which on some may be coded before others; of fewer x265 tells no time of decoding
+
 
 class Origin(Protocol):
     """What a video that is written takes from where its pictures come: a name, a rate, sounds, the shape of pixels."""
@@ -94,6 +96,7 @@ class Target:
         options = container.options | (container.alpha_options if alpha else {})
         self._stream: Any = self._container.add_stream(container.codec, rate=source.rate, options=options)
         self._others = open_others(self._container, source, container)
+        self._frames = 0
         self._early: list[av.Packet] | None = []  # what came before the first frame said how to open the file
 
     def begin(self, height: int, width: int, like: av.VideoFrame) -> None:
@@ -127,6 +130,7 @@ class Target:
         frame.pts, frame.time_base = (like.pts or 0) - self._start, like.time_base
         for each in self._converted(frame, SWSCALE[matrix_of(like)]):
             self._container.mux(self._stream.encode(each))
+        self._frames += 1
 
     def take(self, packet: av.Packet) -> None:
         """Write a packet of one of the source's sounds or texts."""
@@ -152,7 +156,11 @@ class Target:
 
     def finish(self) -> None:
         """Write what the encoders still hold."""
-        self._container.mux(self._stream.encode(None))
+        rest = self._stream.encode(None)
+        if self._frames < REORDERED:
+            for packet in rest:
+                packet.dts = packet.pts
+        self._container.mux(rest)
         for other in self._others.values():
             other.finish()
 
