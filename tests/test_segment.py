@@ -11,6 +11,16 @@ from incognito.runtime import ConstantRuntime
 from incognito.segment import Segmenter
 from incognito.timing import Stopwatch
 
+class Counting(ConstantRuntime):
+    """Knows how often it was asked."""
+
+    asked = 0
+
+    def run(self, tensor: np.ndarray) -> np.ndarray:
+        self.asked += 1
+        return super().run(tensor)
+
+
 SIZES = [(16, 16), (17, 31), (90, 160), (480, 640), (1280, 720), (511, 513)]
 
 
@@ -38,6 +48,25 @@ def test_grey_and_rgba_work(segmenter, portrait):
     alpha = segmenter(portrait).alpha
     assert np.abs(segmenter(grey).alpha - alpha).mean() < 0.1
     assert np.array_equal(segmenter(opaque).alpha, alpha)
+
+
+def test_a_mirrored_photo_has_the_mirrored_matte(segmenter, portrait):
+    """A still is asked about both ways, so left and right are alike; the network alone knows no such symmetry."""
+    small, mirrored = (np.ascontiguousarray(side) for side in (portrait, portrait[:, ::-1]))
+    alone = segmenter.raw(small) - segmenter.raw(mirrored)[:, ::-1]
+    both = segmenter(small).alpha - segmenter(mirrored).alpha[:, ::-1]
+    assert np.abs(both).mean() < 0.1 * np.abs(alone).mean()
+
+
+@pytest.mark.parametrize(("model", "times"), [("fast", 2), ("best", 1)])
+def test_a_still_is_asked_about_both_ways(portrait, model, times):
+    """Once where the network mirrors by itself; a stream's frame has no time for more than one."""
+    runtime = Counting(0.5)
+    segmenter = Segmenter(model, runtime=runtime)
+    assert segmenter(portrait).alpha[0, 0] == pytest.approx(0.5)
+    assert runtime.asked == times
+    segmenter.step(portrait, None)
+    assert runtime.asked == times + 1
 
 
 def test_raw_is_the_networks_own_output(segmenter, portrait):

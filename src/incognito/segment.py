@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from incognito import choice, refine, zoo
 from incognito.frame import Frame, Matte, Picture, Plane
 from incognito.network import Network
@@ -41,7 +43,7 @@ class Segmenter:
         """Find the matte of a still, uint8 RGB (H, W, 3), at its size; grey and RGBA are taken too."""
         frame = Frame.of(frame)
         small = self._shrink(frame)
-        return Matte(refine.upsample_still(self._network(small), small, frame))
+        return Matte(refine.upsample_still(self._both_ways(small), small, frame))
 
     def step(self, frame: Any, state: StreamState | None, stopwatch: Stages | None = None) -> tuple[Matte, StreamState]:
         """Find the matte of a stream's next frame, steadied by the stream's state; None begins a stream.
@@ -68,6 +70,13 @@ class Segmenter:
     def raw(self, frame: Any) -> Plane:
         """The network's own output for a frame, float32 (h, w) in [0, 1], before any refinement."""
         return self._network(self._shrink(Frame.of(frame)))
+
+    def _both_ways(self, small: Picture) -> Plane:
+        """The mean of what is found in a picture and in its mirror image, which a still has the time for."""
+        alpha = self._network(small)
+        if self.card.mirrored:
+            return alpha
+        return (alpha + self._network(np.ascontiguousarray(small[:, ::-1]))[:, ::-1]) * np.float32(0.5)
 
     def _shrink(self, frame: Frame) -> Picture:
         return frame.shrunk(self.card.size)

@@ -34,7 +34,7 @@ class Card:
     `activation` is what is still to be applied to the network's output: none, where the graph gives alpha itself.
     `mean` and `deviation` are per channel, in units of the picture (0 to 255); both are empty where the graph
     normalises. `measured` holds figures by name, such as iou. `precision` is what the network computes in; variants
-    share the name of their base.
+    share the name of their base. A `mirrored` network looks at a picture's mirror image too, by itself.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Card:
     measured: dict[str, float]
     lineage: list[str]
     precision: str = "float32"
+    mirrored: bool = False
     folder: Path = dataclasses.field(default=SHIPPED, compare=False)
 
     @property
@@ -164,6 +165,7 @@ def _check(card: Card, path: Path) -> None:
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "str": str,
     "int": int,
+    "bool": bool,
     "list[str]": list,
     "list[float]": list,
     "dict[str, float]": dict,

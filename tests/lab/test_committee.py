@@ -32,6 +32,7 @@ def test_a_committee_is_the_mean_of_its_members_and_their_mirrors(tmp_path, port
 def test_a_committee_is_symmetric(tmp_path, portrait):
     """A mirrored picture has the mirrored matte."""
     card = seat([("tiny", 1.0)], tmp_path / "one.onnx", (192, 192), weights="int8")
+    assert zoo.read_card(tmp_path / "one.json").mirrored
     small = resize(portrait, (192, 192))
     segmenter = Segmenter(card.path)
     assert np.abs(segmenter.raw(small) - segmenter.raw(np.ascontiguousarray(small[:, ::-1]))[:, ::-1]).max() < 1e-4

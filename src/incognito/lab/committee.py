@@ -46,9 +46,10 @@ def seat(
     sources = sorted({source for card in cards for source in card.training_data})
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".committee.") as folder:
         card = write_model(Path(folder) / target.name, network, size, lineage, sources)
+        card = dataclasses.replace(card, mirrored=True)
         if data is not None:
             card = dataclasses.replace(card, measured=measure(card, data, "people/portraits"))
-            card.write(card.path.with_suffix(".json"))
+        card.write(card.path.with_suffix(".json"))
         for path in (card.path, card.path.with_suffix(".json")):
             path.replace(target.parent / path.name)
     return dataclasses.replace(card, folder=target.parent)
