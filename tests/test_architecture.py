@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "incognito"
 
 LAYERS = [  # each may import from those above it only
-    {"buffers", "errors", "graphs", "header", "machine", "overlap", "plot", "timing", "v4l2"},
+    {"buffers", "errors", "graphs", "hands", "header", "machine", "overlap", "plot", "timing", "v4l2"},
     {"captions", "containers", "extent", "extras", "frame", "load", "metadata", "output"},
     {"progress", "sound", "span", "zoo"},
     {"film"},

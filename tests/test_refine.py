@@ -32,6 +32,20 @@ def test_upsampling_follows_the_frames_edges(upsample):
     assert np.abs(guided - truth).mean() < 0.4 * np.abs(plain - truth).mean()
 
 
+@pytest.mark.parametrize("place", [(0.5, 0.5), (0.1, 0.2), (0.9, 0.95), (3.0, 3.0)])
+@pytest.mark.parametrize("size", [(360, 640), (301, 517), (40, 30)])
+def test_lines_are_drawn_only_where_somebody_is_and_as_if_everywhere(size, place):
+    """Not one level is another than by the whole filter; somebody may be at the edge, or nowhere."""
+    pixels = np.random.default_rng(3).integers(0, 256, (*size, 3), np.uint8)
+    rows, columns = np.mgrid[0:96, 0:112] / np.array([96, 112])[:, None, None]
+    alpha = np.clip(6 * (0.25 - np.hypot(rows - place[0], columns - place[1])), 0, 1).astype(np.float32)
+    guide = refine.guide_of(cv2.resize(pixels, (112, 96)), alpha.shape)
+    slope, offset = (cv2.resize(plane, size[::-1]) for plane in refine._guided(alpha, guide))
+    line = slope * cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) + 255 * offset
+    whole = np.clip((line / 255 - refine.FLOOR) / (refine.CEILING - refine.FLOOR), 0, 1) * 255
+    assert np.abs(refine.upsample(alpha, guide, Frame(pixels)) - whole).max() < 0.51
+
+
 def test_a_still_follows_edges_that_grey_does_not_show():
     """A red disc on a green of the same grey is an edge for stills alone."""
     truth = circle(512, 150)

@@ -11,6 +11,7 @@ from incognito.runtime import ConstantRuntime
 from incognito.segment import Segmenter
 from incognito.timing import Stopwatch
 
+
 class Counting(ConstantRuntime):
     """Knows how often it was asked."""
 

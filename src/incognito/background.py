@@ -53,8 +53,8 @@ class Blur:
         size = max(1, frame.size[0] // factor), max(1, frame.size[1] // factor)
         person = cv2.dilate(resize(matte.levels, size), np.ones((3, 3), np.uint8)).astype(np.float32)
         place = np.clip(1 - person * np.float32(2 / 255), 0, 1)
-        blurred = spread(frame.shrunk(size).astype(np.float32), place, max(sigma / factor, 0.5))
-        return cv2.resize(cv2.convertScaleAbs(blurred), frame.size[::-1], dst=buffers.empty(frame.pixels.shape))
+        blurred = spread(frame.shrunk(size), place, max(sigma / factor, 0.5))
+        return cv2.resize(blurred, frame.size[::-1], dst=buffers.empty(frame.pixels.shape))
 
 
 class Colour:

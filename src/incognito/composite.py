@@ -8,7 +8,8 @@ import numpy as np
 from incognito import buffers
 from incognito.background import Background, Blur
 from incognito.foreground import decontaminate
-from incognito.frame import Frame, Matte, Picture, strips
+from incognito.frame import Box, Frame, Matte, Picture, strips
+from incognito.hands import shared
 from incognito.refine import place_behind
 
 
@@ -35,8 +36,9 @@ def exchange(frame: Frame, matte: Matte, background: Background, seconds: float 
     more of a pixel than alpha.
     """
     matte = visible(frame, matte)
-    behind = background.behind(frame, matte, seconds)
-    place = None if isinstance(background, Blur) else place_behind(frame, matte)
+    if isinstance(background, Blur):  # made for this frame alone, it may be written to
+        return lay(frame.pixels, background.behind(frame, matte, seconds), matte.levels)
+    behind, place = background.behind(frame, matte, seconds), place_behind(frame, matte)
     if behind is not None:
         return blend(frame.pixels, behind, matte.levels, place)
     person = blend(frame.pixels, np.zeros_like(frame.pixels), matte.levels, place)
@@ -73,11 +75,20 @@ def blend(person: Picture, behind: Picture, weight: np.ndarray, place: Picture |
     """
     picture = buffers.empty(behind.shape)
     np.copyto(picture, behind)
-    for rows, _ in strips((slice(0, weight.shape[0]), slice(0, weight.shape[1]))):
+    return lay(person, picture, weight, place)
+
+
+def lay(person: Picture, picture: Picture, weight: np.ndarray, place: Picture | None = None) -> Picture:
+    """Mix a person into a picture, which is written to, as `blend` does."""
+
+    def mix(strip: Box) -> None:
+        rows, _ = strip
         left, top, width, height = cv2.boundingRect(weight[rows])  # of whoever is in this strip
         if width:
             box = slice(rows.start + top, rows.start + top + height), slice(left, left + width)
             _mix(person[box], picture[box], weight[box], None if place is None else place[box])
+
+    shared(mix, strips((slice(0, weight.shape[0]), slice(0, weight.shape[1]))))
     return picture
 
 

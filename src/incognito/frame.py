@@ -59,14 +59,18 @@ class Frame:
         return self.pixels.shape[0], self.pixels.shape[1]
 
     @cached_property
-    def half(self) -> Picture:
-        """The frame at half its size, uint8 RGB: what the network, a blur and a glance all begin from."""
-        return halved(self.pixels, (True, True))
+    def _halves(self) -> list[Picture]:
+        """The frame, and what it was halved to so far: the network, a blur and a glance all begin from these."""
+        return [self.pixels]
 
     def shrunk(self, size: tuple[int, int]) -> Picture:
         """The frame stretched to size (height, width), as `resize` does it."""
-        twice = all(have >= 2 * want for have, want in zip(self.size, size, strict=True))
-        return resize(self.half if twice else self.pixels, size)
+        place = 0
+        while all(have >= 2 * want for have, want in zip(self._halves[place].shape, size, strict=False)):
+            place += 1
+            if len(self._halves) == place:
+                self._halves.append(halved(self._halves[-1], (True, True)))
+        return resize(self._halves[place], size)
 
 
 class Matte:

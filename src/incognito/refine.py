@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -11,6 +11,7 @@ import numpy as np
 
 from incognito import buffers
 from incognito.frame import Box, Frame, Matte, Picture, Plane, resize, strips
+from incognito.hands import shared
 
 RADIUS = 3  # of the guided filter's window, in the network's pixels: 2 lost 0.007 boundary F on validation portraits
 EPSILON = 1e-3  # contrast, squared, below which the guide is taken for flat
@@ -18,6 +19,8 @@ EPSILON = 1e-3  # contrast, squared, below which the guide is taken for flat
 # validation portraits and heads: 0.032, and 0.040 with 0.04 and 0.96.
 FLOOR, CEILING = 0.2, 0.8
 STRETCH = np.float32(1 / (CEILING - FLOOR))
+FAINT = 0.1  # alpha below which nobody is: half of FLOOR
+MARGIN = 3 * RADIUS  # pixels beyond somebody: as far as two windows reach, and one in which there is nothing
 
 # By all colours a wider window pays: over grey's, windows of 3, 4, 6 and 10 pixels brought 0.001, 0.002, 0.003, 0.002
 # of IoU on 160 validation photos, and 0.004, 0.009, 0.012 and 0.007 of boundary F.
@@ -61,28 +64,42 @@ def upsample(alpha: Plane, guide: Plane, frame: Frame) -> np.ndarray:
     """Bring alpha (h, w) to the frame's size along the frame's own edges: levels, uint8 (H, W).
 
     The fast guided filter (He and Sun 2015): alpha = a x grey + b, with a and b found at the network's size and only
-    interpolated at the frame's; and only where the line reaches anything above 0, be the grey black or white.
+    interpolated at the frame's; and only around whoever is there.
     """
-    slope, offset = _guided(alpha, guide)
+    slope, offset = _guided_around(alpha, guide)
     slope, offset = slope * STRETCH, (offset - np.float32(FLOOR)) * (255 * STRETCH)  # levels for a level of grey
-    size = frame.size[::-1]
-    slopes = cv2.resize(slope, size, dst=buffers.empty(frame.size, np.float32))
-    offsets = cv2.resize(offset, size, dst=buffers.empty(frame.size, np.float32))
+    slopes, offsets = buffers.empty(frame.size, np.float32), buffers.empty(frame.size, np.float32)
+    shared(lambda pair: cv2.resize(pair[0], frame.size[::-1], dst=pair[1]), ((slope, slopes), (offset, offsets)))
     levels = buffers.empty(frame.size)
     levels.fill(0)
-    for box in strips(_reach(offset + 255 * np.maximum(slope, 0) > 0, frame.size)):
+
+    def follow(box: Box) -> None:
         grey = cv2.cvtColor(frame.pixels[box], cv2.COLOR_RGB2GRAY)
         lift = cv2.multiply(slopes[box], grey, dtype=cv2.CV_32F)
         cv2.add(lift, offsets[box], dst=levels[box], dtype=cv2.CV_8U)
+
+    shared(follow, _reached(offset + 255 * np.maximum(slope, 0) > 0, frame.size))
     return levels
 
 
-def _reach(where: np.ndarray, size: tuple[int, int]) -> Box:
-    """The part of a picture of size (H, W) that interpolation brings the true pixels of a bool (h, w) to."""
-    left, top, width, height = cv2.boundingRect(where.astype(np.uint8))
+def _guided_around(alpha: Plane, guide: Plane) -> tuple[Plane, Plane]:
+    """The lines of `_guided`, found where somebody is and as far beyond as the filter looks; elsewhere alpha = 0."""
+    left, top, width, height = cv2.boundingRect((alpha > FAINT).astype(np.uint8))
+    box = slice(max(0, top - MARGIN), top + height + MARGIN), slice(max(0, left - MARGIN), left + width + MARGIN)
+    slope, offset = np.zeros_like(alpha), np.zeros_like(alpha)
+    slope[box], offset[box] = _guided(alpha[box], guide[box])
+    return slope, offset
+
+
+def _reached(where: np.ndarray, size: tuple[int, int]) -> Iterator[Box]:
+    """Strips of a picture of size (H, W), as wide as interpolation brings the true pixels of a bool (h, w)."""
+    cells = where.astype(np.uint8)
     down, right = size[0] / where.shape[0], size[1] / where.shape[1]
-    rows = slice(max(0, int((top - 1) * down)), min(size[0], math.ceil((top + height + 1) * down)))
-    return rows, slice(max(0, int((left - 1) * right)), min(size[1], math.ceil((left + width + 1) * right)))
+    for rows, _ in strips((slice(0, size[0]), slice(0, size[1]))):
+        near = slice(max(0, int(rows.start / down) - 1), math.ceil(rows.stop / down) + 1)
+        left, _, width, _ = cv2.boundingRect(cells[near])
+        if width:
+            yield rows, slice(max(0, int((left - 1) * right)), min(size[1], math.ceil((left + width + 1) * right)))
 
 
 def upsample_still(alpha: Plane, small: Picture, frame: Frame) -> Plane:
@@ -154,15 +171,21 @@ def place_behind(frame: Frame, matte: Matte) -> Picture:
     """
     size = max(1, frame.size[0] // PLACE_SIDE), max(1, frame.size[1] // PLACE_SIDE)
     person = cv2.dilate(resize(matte.levels, size), np.ones((3, 3), np.uint8))
-    colours = spread(frame.shrunk(size).astype(np.float32), 1 - person * np.float32(1 / 255), 1.0)
-    return cv2.resize(cv2.convertScaleAbs(colours), frame.size[::-1], dst=buffers.empty(frame.pixels.shape))
+    colours = spread(frame.shrunk(size), 1 - person * np.float32(1 / 255), 1.0)
+    return cv2.resize(colours, frame.size[::-1], dst=buffers.empty(frame.pixels.shape))
 
 
-def spread(colours: np.ndarray, weight: Plane, sigma: float) -> np.ndarray:
-    """Blur colours float32 (h, w, 3) by weight float32 (h, w), so that what weighs nothing lends no colour."""
-    share = cv2.merge([weight] * 3)
-    sums = cv2.GaussianBlur(colours * share, (0, 0), sigma)
-    weights = cv2.GaussianBlur(share, (0, 0), sigma)
-    far_sums, far_weights = cv2.mean(colours * share), cv2.mean(weight)[0]
-    few = np.float32(1e-3)  # where no weight is near, the mean of all of it stands in
-    return (sums + few * np.array(far_sums[:3], np.float32)) / (weights + few * np.float32(max(far_weights, 1e-6)))
+def spread(colours: Picture, weight: Plane, sigma: float) -> Picture:
+    """Blur colours uint8 (h, w, 3) by weight float32 (h, w), so that what weighs nothing lends no colour.
+
+    Plane by plane, which takes half the time of all together.
+    """
+    few = 1e-3  # where no weight is near, the mean of all of it stands in
+    share = 1 / (cv2.GaussianBlur(weight, (0, 0), sigma) + np.float32(few * max(cv2.mean(weight)[0], 1e-6)))
+    return cv2.merge([_spread(plane, weight, share, sigma, few) for plane in cv2.split(colours)])
+
+
+def _spread(plane: np.ndarray, weight: Plane, share: Plane, sigma: float, few: float) -> np.ndarray:
+    weighed = plane * weight
+    blurred = cv2.GaussianBlur(weighed, (0, 0), sigma) + np.float32(few * cv2.mean(weighed)[0])
+    return cv2.convertScaleAbs(blurred * share)

@@ -1,0 +1,40 @@
+"""Two hands for one picture: its parts are worked on by this thread and by a helper, where OpenCV may use two."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
+from typing import Any, TypeVar
+
+import cv2
+
+T = TypeVar("T")
+
+
+def shared(work: Callable[[T], Any], parts: Iterable[T]) -> None:
+    """Do something with every part, in any order; all of it is over when this returns or raises."""
+    parts = list(parts)
+    if len(parts) < 2 or cv2.getNumThreads() < 2:
+        return _do(work, parts)
+    others = _helper().submit(_do, work, parts[1::2])
+    try:
+        _do(work, parts[::2])
+    finally:
+        wait([others])
+    return others.result()
+
+
+def _do(work: Callable[[T], Any], parts: Iterable[T]) -> None:
+    for part in parts:
+        work(part)
+
+
+@cache
+def _helper() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "hands")
+
+
+if hasattr(os, "register_at_fork"):  # a child has no thread of its parent's
+    os.register_at_fork(after_in_child=_helper.cache_clear)
