@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from making import toy_card
 
+from incognito.background import parse
 from incognito.errors import UsageError
-from incognito.frame import resize
+from incognito.frame import Frame, resize
+from incognito.pipeline import Matting, Removal
 from incognito.runtime import ConstantRuntime
 from incognito.segment import Segmenter
 from incognito.timing import Stopwatch
@@ -61,13 +63,18 @@ def test_a_mirrored_photo_has_the_mirrored_matte(segmenter, portrait):
 
 @pytest.mark.parametrize(("model", "times"), [("fast", 2), ("best", 1)])
 def test_a_still_is_asked_about_both_ways(portrait, model, times):
-    """Once where the network mirrors by itself; a stream's frame has no time for more than one."""
+    """Once where the network mirrors by itself; a film's frame as a still, and a camera's has no time for it."""
     runtime = Counting(0.5)
     segmenter = Segmenter(model, runtime=runtime)
     assert segmenter(portrait).alpha[0, 0] == pytest.approx(0.5)
     assert runtime.asked == times
     segmenter.step(portrait, None)
     assert runtime.asked == times + 1
+    Removal(segmenter, parse("blur"))(Frame(portrait), 0.0)
+    assert runtime.asked == times + 2
+    Removal(segmenter, parse("blur"), patient=True)(Frame(portrait), 0.0)
+    Matting(segmenter)(Frame(portrait), 0.0)
+    assert runtime.asked == 3 * times + 2
 
 
 def test_raw_is_the_networks_own_output(segmenter, portrait):

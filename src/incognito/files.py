@@ -53,7 +53,7 @@ def remove(
             raise OutputError(f"{codec} cannot be transparent; use vp9 or prores, or give a --background")
         segmenter = _segmenter(model, runtime)
         key = _key(source, segmenter) | {"background": [background, *_stamp(Path(background))], "alpha": alpha}
-        _film(source, target, codec, Removal(segmenter, behind), alpha, on_frame, span, resume, key)
+        _film(source, target, codec, Removal(segmenter, behind, patient=True), alpha, on_frame, span, resume, key)
         return
     _check_photo(source, codec, span, resume)
     photo_in, format = _read(source, finish.srgb), _format_of(target)

@@ -28,24 +28,29 @@ class Streaming:
 
 
 class Removal(Streaming):
-    """Frames of one stream in, pictures without their background out. Takes the place of a video's Transform."""
+    """Frames of one stream in, pictures without their background out. Takes the place of a video's Transform.
 
-    def __init__(self, segmenter: Segmenter, background: Background, stopwatch: Stages | None = None) -> None:
+    A `patient` one is for films, and asks about each frame twice.
+    """
+
+    def __init__(
+        self, segmenter: Segmenter, background: Background, stopwatch: Stages | None = None, patient: bool = False
+    ) -> None:
         super().__init__(segmenter)
-        self._background = background
+        self._background, self._patient = background, patient
         self._stopwatch: Stages = stopwatch or Unkept()
 
     def __call__(self, frame: Frame, seconds: float) -> Picture:
         """Take a stream's next frame, shown at `seconds`, to uint8 RGB or RGBA; stages go to the stopwatch."""
-        matte, self._state = self._segmenter.step(frame, self._state, self._stopwatch)
+        matte, self._state = self._segmenter.step(frame, self._state, self._stopwatch, self._patient)
         with self._stopwatch.stage("composite"):
             return exchange(frame, matte, self._background, seconds)
 
 
 class Matting(Streaming):
-    """Frames of one stream in, their mattes out: uint8 grey (H, W)."""
+    """Frames of one film in, their mattes out: uint8 grey (H, W)."""
 
     def __call__(self, frame: Frame, seconds: float) -> np.ndarray:
         """Take a stream's next frame to its matte."""
-        matte, self._state = self._segmenter.step(frame, self._state)
+        matte, self._state = self._segmenter.step(frame, self._state, patient=True)
         return visible(frame, matte).levels

@@ -45,16 +45,19 @@ class Segmenter:
         small = self._shrink(frame)
         return Matte(refine.upsample_still(self._both_ways(small), small, frame))
 
-    def step(self, frame: Any, state: StreamState | None, stopwatch: Stages | None = None) -> tuple[Matte, StreamState]:
+    def step(
+        self, frame: Any, state: StreamState | None, stopwatch: Stages | None = None, patient: bool = False
+    ) -> tuple[Matte, StreamState]:
         """Find the matte of a stream's next frame, steadied by the stream's state; None begins a stream.
 
-        A frame of another size begins anew. A stopwatch gets the stages "segment" and "refine".
+        A frame of another size begins anew. A stopwatch gets the stages "segment" and "refine". With `patient` the
+        network is asked as for a still: a film waits, a camera does not.
         """
         stopwatch = stopwatch or Stopwatch()
         frame = Frame.of(frame)
         with stopwatch.stage("segment"):
             small = self._shrink(frame)
-            alpha = self._network(small)
+            alpha = self._both_ways(small) if patient else self._network(small)
         with stopwatch.stage("refine"):
             begun = state is not None and (state.frame_size, state.memory.alpha.shape) == (frame.size, alpha.shape)
             guide = refine.guide_of(small, alpha.shape)
@@ -72,7 +75,7 @@ class Segmenter:
         return self._network(self._shrink(Frame.of(frame)))
 
     def _both_ways(self, small: Picture) -> Plane:
-        """The mean of what is found in a picture and in its mirror image, which a still has the time for."""
+        """The mean of what is found in a picture and in its mirror image, for what has the time."""
         alpha = self._network(small)
         if self.card.mirrored:
             return alpha

@@ -174,7 +174,7 @@ def _run(job: Job, open_model: Callable[[str], Segmenter], limits: Limits) -> No
     try:
         behind = job.behind()
         alpha = isinstance(behind, Transparent)
-        removal = Removal(open_model(job.model), behind)
+        removal = Removal(open_model(job.model), behind, patient=True)
         with output.beside(job.result) as part:
             video.convert(job.source, part, containers.CONTAINERS[job.result.suffix], removal, alpha, on_frame=on_frame)
         _end(job, "done")
