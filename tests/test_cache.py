@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,37 @@ def test_a_place_that_cannot_be_written_to_is_no_error(folder):
     folder.parent.write_bytes(b"")
     cache.write("fast", KEY, 1)
     assert cache.read("fast", KEY) is None
+
+
+def test_one_at_a_time_finds_something_out(monkeypatch):
+    """Another waits for it, and for no longer than its patience."""
+    inside, most, together = [], 0.0, threading.Barrier(3)
+
+    def find_out() -> None:
+        nonlocal most
+        together.wait()
+        with cache.alone("fast", KEY):
+            inside.append(1)
+            most = max(most, len(inside))
+            time.sleep(0.1)
+            inside.pop()
+
+    threads = [threading.Thread(target=find_out) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    monkeypatch.setattr(cache, "PATIENCE", 0.2)
+    with cache.alone("fast", KEY), cache.alone("fast", KEY | {"threads": 1}), cache.alone("fast", KEY):
+        pass
+
+
+def test_without_a_cache_all_find_out_at_once(folder):
+    """A file stands where the directory should be."""
+    folder.parent.write_bytes(b"")
+    with cache.alone("fast", KEY), cache.alone("fast", KEY):
+        assert folder.parent.read_bytes() == b""
 
 
 @pytest.mark.parametrize(

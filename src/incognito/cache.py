@@ -7,11 +7,16 @@ import hashlib
 import json
 import os
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from incognito import output
 from incognito.errors import OutputError
+
+PATIENCE = 10.0  # seconds that one process waits for what another is finding out
+POLL = 0.05  # seconds between two looks at whether it is done
 
 
 def folder() -> Path:
@@ -41,6 +46,38 @@ def write(name: str, key: dict[str, Any], value: Any) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with output.beside(target) as part:
             part.write_text(json.dumps({"key": key, "value": value}, indent=2) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def alone(name: str, key: dict[str, Any]) -> Iterator[None]:
+    """Find out what comes under a name and key while no other process does; all do at once where that cannot be had."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError, RuntimeError):
+            folder().mkdir(parents=True, exist_ok=True)
+            path = _file(name, key).with_suffix(".lock")
+            lock = stack.enter_context(path.open("w"))
+            stack.callback(_forget, path)
+            until = time.monotonic() + PATIENCE
+            while not _taken(lock) and time.monotonic() < until:
+                time.sleep(POLL)
+        yield
+
+
+def _forget(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _taken(lock: IO[str]) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _file(name: str, key: dict[str, Any]) -> Path:

@@ -83,10 +83,17 @@ def choose(base: Card, threads: int | None = None, name: str | None = None) -> C
         return Choice(candidates)
     key = _key(candidates, threads)
     known = _recall(candidates, cache.read(base.name, key))
-    if known is None:
-        known = _calibrate(base, candidates, threads)
-        cache.write(base.name, key, [[each.name, each.milliseconds, each.refused] for each in known])
-    return Choice(known)
+    return Choice(_found_out(base, candidates, threads, key) if known is None else known)
+
+
+def _found_out(base: Card, candidates: list[Candidate], threads: int | None, key: dict[str, Any]) -> list[Candidate]:
+    """Race, and keep the outcome; a batch's processes, which all ask at once, wait for the first one's."""
+    with cache.alone(base.name, key):
+        known = _recall(candidates, cache.read(base.name, key))
+        if known is None:
+            known = _calibrate(base, candidates, threads)
+            cache.write(base.name, key, [[each.name, each.milliseconds, each.refused] for each in known])
+        return known
 
 
 def version(name: str) -> str:
