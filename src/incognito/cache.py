@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from incognito import output
 from incognito.errors import OutputError
@@ -58,7 +58,7 @@ def alone(name: str, key: dict[str, Any]) -> Iterator[None]:
             lock = stack.enter_context(path.open("w"))
             stack.callback(_forget, path)
             until = time.monotonic() + PATIENCE
-            while not _taken(lock) and time.monotonic() < until:
+            while not output.locked(lock) and time.monotonic() < until:
                 time.sleep(POLL)
         yield
 
@@ -66,18 +66,6 @@ def alone(name: str, key: dict[str, Any]) -> Iterator[None]:
 def _forget(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink()
-
-
-def _taken(lock: IO[str]) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # on Windows
-        return True
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _file(name: str, key: dict[str, Any]) -> Path:

@@ -88,13 +88,24 @@ def sweep(folder: Path) -> None:
 def lock(file: IO[Any], problem: str) -> None:
     """Keep a file for this process until it is closed; raises UsageError with the problem where another has it."""
     try:
+        kept = locked(file)
+    except OSError:
+        kept = False
+    if not kept:
+        raise UsageError(f"{problem}; wait for it or choose another output")
+
+
+def locked(file: IO[Any]) -> bool:
+    """Keep a file for this process until it is closed, unless another has it; raises OSError where none can be kept."""
+    try:
         import fcntl
     except ImportError:  # on Windows
-        return
+        return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise UsageError(f"{problem}; wait for it or choose another output") from None
+    except BlockingIOError:
+        return False
+    return True
 
 
 def unwritable(target: Path, error: OSError) -> OutputError:
