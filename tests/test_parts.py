@@ -136,7 +136,7 @@ def test_a_film_that_was_cut_off_becomes_what_it_would_have_been(rich, tmp_path,
     with pytest.raises(Cut):
         run(rich, target, codec, stop)
     work = run(rich, target, codec)
-    assert_alike(target, whole)
+    assert_alike(target, whole, most=0 if codec == "h265" else 4)
     assert len(pictures(whole)) == COUNT
     assert sound_of(target) == sound_of(whole)
     assert words_of(target) == words_of(whole)
