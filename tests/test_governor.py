@@ -11,7 +11,7 @@ class Machine:
 
     def __init__(self, milliseconds, budget=None) -> None:
         self.clock, self.cpu = FakeClock(), FakeClock()
-        self.governor = Governor(budget, 30.0, steps_of("tiny"), clock=self.clock, cpu=self.cpu)
+        self.governor = Governor(budget, 30.0, "tiny", clock=self.clock, cpu=self.cpu)
         self.milliseconds, self.seen = milliseconds, []
 
     def run(self, seconds: float) -> list[int]:
@@ -73,3 +73,13 @@ def test_a_smaller_network_comes_before_fewer_frames():
     assert steps_of("best")[:4] == [Step("best", 1), Step("fast", 1), Step("tiny", 1), Step("tiny", 2)]
     assert steps_of("fast")[:3] == [Step("fast", 1), Step("tiny", 1), Step("tiny", 2)]
     assert steps_of("mine.onnx") == [Step("mine.onnx", every) for every in (1, 2, 3, 4)]
+
+
+def test_to_spare_cpu_time_a_single_thread_comes_first(monkeypatch):
+    """The same network, which loses nothing but time; all that comes after has one thread too."""
+    steps = [Step("fast", 1), Step("fast", 1, 1), Step("tiny", 1, 1), Step("tiny", 2, 1)]
+    monkeypatch.setattr("incognito.governor.cores", lambda: 2)
+    assert steps_of("fast", sparing=True)[:4] == steps
+    assert Governor(0.25, 30.0, "fast")._steps[:4] == steps and Governor(None, 30.0, "fast").step == Step("fast", 1)
+    monkeypatch.setattr("incognito.governor.cores", lambda: 1)
+    assert steps_of("fast", sparing=True) == steps_of("fast")

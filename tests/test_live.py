@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from incognito import Segmenter, zoo
+from incognito import Segmenter, hands, zoo
 from incognito.background import Colour
 from incognito.errors import CameraError, IncognitoError, InputError, SinkError
 from incognito.governor import Step
@@ -72,7 +72,7 @@ def live(script: str, finder: Finder | None = None, sinks=None, fps: float = 60.
         "behind": ("green",),
         "size": SIZE,
         "fps": fps,
-        "load_model": lambda name: Segmenter(name, runtime=finder or Finder()),
+        "load_model": lambda name, threads: Segmenter(name, runtime=finder or Finder()),
         "load_background": lambda text: Colour(*GREEN),
         **plan,
     }
@@ -95,7 +95,8 @@ def hides_the_room(sinks: list[KeptSink]) -> bool:
 
 @pytest.fixture(autouse=True)
 def no_thread_left():
-    """Every run ends all threads that it began."""
+    """Every run ends all threads that it began, but for the helper that all pictures of a process share."""
+    hands.shared(lambda part: None, range(2))
     before = set(threading.enumerate())
     yield
     deadline = time.monotonic() + 5
@@ -132,7 +133,7 @@ def test_frames_go_out_without_their_room():
 def test_nothing_is_shown_before_the_first_matte():
     """While the model loads the safe picture goes out."""
 
-    def slow(name: str) -> Segmenter:
+    def slow(name: str, threads: int | None) -> Segmenter:
         time.sleep(0.5)
         return Segmenter(name, runtime=Finder())
 
@@ -166,7 +167,7 @@ def test_a_background_that_cannot_be_loaded_ends_the_run():
 def test_whatever_cannot_be_loaded_ends_the_run():
     """Also where a library raises what nobody foresaw."""
 
-    def fails(name: str) -> Segmenter:
+    def fails(name: str, threads: int | None) -> Segmenter:
         raise ZeroDivisionError("no weights")
 
     made, sinks = live("ok*90 end", load_model=fails)
@@ -235,12 +236,39 @@ def test_a_camera_that_nobody_watches_is_let_go(monkeypatch):
 
 def test_the_governor_may_change_the_model():
     """The last one goes on until the other is loaded."""
-    loaded: list[str] = []
-    made, sinks = live("ok*60 end", load_model=lambda name: (loaded.append(name), Segmenter(name, runtime=Finder()))[1])
+    loaded: list[tuple[str, int | None]] = []
+
+    def load(name: str, threads: int | None) -> Segmenter:
+        loaded.append((name, threads))
+        return Segmenter(name, runtime=Finder())
+
+    made, sinks = live("ok*60 end", load_model=load)
     made._governor = governor = SimpleNamespace(step=Step("fast", 1))
     governor.note = lambda seconds: setattr(governor, "step", Step("fast.int8", 1))
     made.run()
-    assert loaded == ["fast", "fast.int8"] and hides_the_room(sinks)
+    assert loaded == [("fast", None), ("fast.int8", None)] and hides_the_room(sinks)
+
+
+def test_the_governor_may_take_threads_away():
+    """The network's and OpenCV's, once the network on fewer is loaded; in the end they are what they were."""
+    before, threads = hands.count(), set()
+
+    class Watching(KeptSink):
+        def show(self, picture, original, seconds):
+            threads.add(hands.count())
+            super().show(picture, original, seconds)
+
+    hands.use(2)
+    try:
+        sinks = [Watching(2000)]
+        made, _ = live("ok*60 end", sinks=sinks)
+        made._governor = governor = SimpleNamespace(step=Step("fast", 1))
+        governor.note = lambda seconds: setattr(governor, "step", Step("fast", 1, threads=1))
+        made.run()
+        assert threads == {1, 2} and hands.count() == 2 and hides_the_room(sinks)
+        assert [*made._models] == [("fast", None), ("fast", 1)]
+    finally:
+        hands.use(before)
 
 
 def test_a_stalled_camera_is_not_a_frozen_picture():

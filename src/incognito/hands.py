@@ -16,7 +16,7 @@ T = TypeVar("T")
 def shared(work: Callable[[T], Any], parts: Iterable[T]) -> None:
     """Do something with every part, in any order; all of it is over when this returns or raises."""
     parts = list(parts)
-    if len(parts) < 2 or cv2.getNumThreads() < 2:
+    if len(parts) < 2 or count() < 2:
         return _do(work, parts)
     others = _helper().submit(_do, work, parts[1::2])
     try:
@@ -24,6 +24,17 @@ def shared(work: Callable[[T], Any], parts: Iterable[T]) -> None:
     finally:
         wait([others])
     return others.result()
+
+
+def count() -> int:
+    """How many hands there are, OpenCV's threads."""
+    return cv2.getNumThreads()
+
+
+def use(threads: int) -> None:
+    """Work with so many from now on, everywhere in this process."""
+    if threads != count():
+        cv2.setNumThreads(threads)
 
 
 def _do(work: Callable[[T], Any], parts: Iterable[T]) -> None:

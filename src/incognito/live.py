@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from incognito import background as backgrounds
+from incognito import hands
 from incognito.aside import Aside, Late
 from incognito.background import Background, Blur
 from incognito.camera import Camera
@@ -24,7 +25,7 @@ from incognito.composite import exchange
 from incognito.errors import IncognitoError, SinkError, first_line
 from incognito.follow import Follower
 from incognito.frame import Frame, Picture
-from incognito.governor import Governor, steps_of
+from incognito.governor import Governor, Step
 from incognito.guard import OLDEST, Guard, State, safe_picture
 from incognito.loading import Loading
 from incognito.mailbox import Mailbox, Shot
@@ -56,7 +57,7 @@ class Plan:
     fps: float = 30.0
     side_by_side: bool = False
     seconds: float | None = None
-    load_model: Callable[[str], Segmenter] = field(default=Segmenter)
+    load_model: Callable[[str, int | None], Segmenter] = field(default=Segmenter)  # of a name, on so many threads
     load_background: Callable[[str], Background] = field(default=backgrounds.parse)
 
 
@@ -78,7 +79,7 @@ class Live:
         self._plan, self._clock = plan, clock
         self._tell, self._status = tell, status
         self._camera, self._sinks = camera, list(sinks)
-        self._governor = governor or Governor(None, plan.fps, steps_of(plan.model), clock)
+        self._governor = governor or Governor(None, plan.fps, plan.model, clock)
         self._mailbox, self._follower = Mailbox(), Follower(OLDEST)
         self._capture = Capture(camera, self._mailbox, clock, self.tally)
         self._safe = safe_picture(plan.size)
@@ -90,7 +91,8 @@ class Live:
         self._watched = self._begun
         self._asleep = False
         self._loads: list[Loading[Any]] = []  # what the run cannot do without
-        self._models: dict[str, Loading[Segmenter]] = {}
+        self._models: dict[tuple[str, int | None], Loading[Segmenter]] = {}
+        self._hands = hands.count()
         self._asked: Loading[Background] | None = None  # a background that is to come once it is loaded
 
     @property
@@ -116,6 +118,7 @@ class Live:
         finally:
             self._capture.stop()
             self._aside.close(PATIENCE)
+            hands.use(self._hands)
             self._close([each for each in opened if each in self._sinks])  # one that failed is closed already
 
     def _close(self, sinks: Sequence[Sink]) -> None:
@@ -133,7 +136,7 @@ class Live:
 
     def _load(self) -> None:
         plan = self._plan
-        self._model = self._models[plan.model] = Loading(partial(plan.load_model, plan.model))
+        self._model = self._load_model(self._governor.step)
         self._places = [Loading(partial(plan.load_background, text)) for text in plan.behind]
         self._loads = [self._model, *self._places]
 
@@ -238,12 +241,19 @@ class Live:
 
     def _segmenter(self) -> Segmenter | None:
         """The model that the governor wants, or the last one while that is loaded; None before there is any."""
-        wanted = self._governor.step.model
-        if wanted not in self._models:
-            self._models[wanted] = Loading(partial(self._plan.load_model, wanted))
-        if self._models[wanted].value:
-            self._model = self._models[wanted]
+        step = self._governor.step
+        wanted = self._load_model(step)
+        if wanted.value and wanted is not self._model:
+            self._model = wanted
+            hands.use(step.threads or self._hands)
         return self._model.value
+
+    def _load_model(self, step: Step) -> Loading[Segmenter]:
+        """A step's model, which is on its way from the first time on that it is asked for."""
+        wanted = step.model, step.threads
+        if wanted not in self._models:
+            self._models[wanted] = Loading(partial(self._plan.load_model, *wanted))
+        return self._models[wanted]
 
     def _distrust(self, reason: str) -> None:
         """Show the safe picture, and let the next frame begin anew."""
@@ -319,7 +329,7 @@ class Live:
         if asked.what == "background":
             self._asked = Loading(partial(self._plan.load_background, asked.word))
         else:
-            self._governor.begin(steps_of(asked.word))
+            self._governor.begin(asked.word)
 
     def _bend_blur(self, times: float) -> None:
         background = self._places[self._chosen].value

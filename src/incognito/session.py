@@ -9,7 +9,7 @@ from typing import Any
 
 from incognito import output, runtime
 from incognito.errors import UsageError
-from incognito.governor import Governor, steps_of
+from incognito.governor import Governor
 from incognito.live import Live, Plan
 from incognito.outputs import sink_for
 from incognito.sources import camera_for
@@ -56,7 +56,7 @@ def run(
     shown = {"fullscreen": wanted["fullscreen"], "side_by_side": wanted["side-by-side"]}
     sinks = [sink_for(word, force=force, **shown) for word in _listed(wanted["to"])]
     camera = camera_for(wanted["camera"], size, fps)
-    governor = Governor(budget, fps, steps_of(plan.model))
+    governor = Governor(budget, fps, plan.model)
     live = Live(camera, sinks, plan, governor, tell=tell, status=status)
     try:
         live.run()

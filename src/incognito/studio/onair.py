@@ -21,6 +21,7 @@ from incognito.camera import Camera
 from incognito.errors import IncognitoError, first_line
 from incognito.live import Live, Plan
 from incognito.runtime import cores
+from incognito.segment import Segmenter
 from incognito.sink import Asked, Sink
 from incognito.studio.house import DEFAULT, House
 from incognito.studio.visit import STAMP, PageCamera, PageSink
@@ -112,7 +113,7 @@ class Broadcast:
         self.frames = PageCamera(wish.size) if wish.camera == "page" else None
         camera: Camera = self.frames or Webcam(int(wish.camera), wish.size, FPS)
         sinks: list[Sink] = [self.sink, *([VirtualCamera()] if wish.virtual else [])]
-        loads: dict[str, Any] = {"load_model": house.models.open, "load_background": partial(_behind, house)}
+        loads: dict[str, Any] = {"load_model": partial(_model, house), "load_background": partial(_behind, house)}
         plan = Plan((wish.background,), wish.model, wish.size, FPS, **loads)
         self._live = Live(camera, sinks, plan, tell=self._tell, status=self._report)
         self.sink.stamp = self._stamp
@@ -223,6 +224,11 @@ def _obey(change: Change, broadcast: Broadcast, house: House) -> bool:
         house.models.find(change.model)
         broadcast.sink.ask(Asked("model", change.model))
     return not change.stop
+
+
+def _model(house: House, name: str, threads: int | None) -> Segmenter:
+    """A model, on the one thread that the studio has for each."""
+    return house.models.open(name)
 
 
 def _behind(house: House, word: str) -> Background:
