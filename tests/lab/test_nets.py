@@ -12,6 +12,7 @@ from contract_nets import DECODER, NetContract
 
 from incognito.errors import LabError
 from incognito.frame import resize
+from incognito.lab.light import conv
 from incognito.lab.nets import ROWS, build
 from incognito.lab.unet import IMAGENET
 from incognito.lab.weights import load_encoder
@@ -135,3 +136,20 @@ def test_the_hubs_weights_get_the_pictures_that_they_expect(monkeypatch):
     net = build("unet", "resnet18", DECODER, "imagenet")
     white = torch.ones(1, 3, 1, 1) * net.gain + net.offset
     assert white.flatten().tolist() == pytest.approx([(1 - m) / d for m, d in zip(*IMAGENET, strict=True)], rel=1e-5)
+
+
+def test_a_filter_that_strides_learns_in_float32():
+    """Under autocast it gives half-width answers, as its neighbours do, and the gradient that it has without."""
+    torch.manual_seed(0)
+    filter_, picture = conv(16, 16, 3, stride=2, groups=16, act=False, norm=False), torch.randn(2, 16, 12, 10)
+    found = []
+    for halved in (False, True):
+        x = picture.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=halved):
+            y = filter_(x.bfloat16() if halved else x)
+        y.float().square().sum().backward()
+        found.append((y, x.grad))
+    assert [y.dtype for y, _ in found] == [torch.float32, torch.bfloat16]
+    assert [tuple(y.shape) for y, _ in found] == [(2, 16, 6, 5)] * 2
+    for whole, half in zip(*found, strict=True):
+        assert torch.allclose(whole, half.float(), atol=0.05, rtol=0.02)

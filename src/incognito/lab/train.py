@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from incognito.errors import LabError
-from incognito.lab import checkpoint, losses, nets, weights
+from incognito.lab import checkpoint, losses, memory, nets, weights
 from incognito.lab.batches import Batch, draw
 from incognito.lab.begin import Beginning
 from incognito.lab.begin import begin as begin_with
@@ -51,7 +51,7 @@ def train(
         raise LabError("--resume goes on from OUT/last.pt, --from begins anew; leave one of them out")
     samples = read_manifest(data, "train", ("photo", "cutout", "empty"))
     judges = unseen(data, recipe.training.validate_on)
-    with joined() as ranks:
+    with joined() as ranks, memory.kept():
         run = Run(recipe, backbones, out, ranks, resume, begin, tutor)
         run.prepare(samples)
         run.learn(draw(recipe, samples, run.seen, ranks), judges, on_batch)
