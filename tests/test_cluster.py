@@ -87,6 +87,9 @@ def run(inputs: list[str | Path], output: Path | str, **words) -> tuple[cluster.
     return outcome, lines
 
 
+run_few = functools.partial(run, workers=1)  # a handful of files, where that is enough: actors take seconds to begin
+
+
 def files_in(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != NOTE}
 
@@ -102,21 +105,21 @@ def test_a_tree_goes_through_the_cluster(nodes, tree, tmp_path):
     assert {path: path.read_bytes() for path in before} == before
     assert cv2.imread(str(tmp_path / "out" / "one.png"), cv2.IMREAD_UNCHANGED).shape == (96, 128, 4)
 
-    outcome, lines = run([tree], tmp_path / "out")
+    outcome, lines = run_few([tree], tmp_path / "out")
     assert (outcome.done, outcome.before, [Path(line["source"]).name for line in lines]) == (0, 3, ["broken.jpg"])
-    assert run([tmp_path], tmp_path / "out")[0].done == 3  # of the tree alone, though the output lies in what was given
+    assert run_few([tmp_path], tmp_path / "out")[0].done == 3  # of the tree alone, though the output lies in there too
     with pytest.raises(UsageError, match="where the results go"):
         run([tmp_path / "out"], tmp_path / "out")
     with pytest.raises(UsageError, match="another background, model or format"):
         run([tree], tmp_path / "out", background="blur")
-    assert run([tree], tmp_path / "out", background="blur", format=".webp", force=True)[0].done == 3
+    assert run_few([tree], tmp_path / "out", background="blur", format=".webp", force=True)[0].done == 3
 
 
 def test_a_background_is_found_from_wherever_an_actor_runs(nodes, tree, tmp_path, monkeypatch):
     """Its path is counted from where the batch was begun."""
     assert cv2.imwrite(str(tmp_path / "red.png"), np.full((96, 128, 3), (0, 0, 255), np.uint8))
     monkeypatch.chdir(tmp_path)
-    assert run([tree / "one.jpg"], "out", background="red.png")[0].done == 1
+    assert run_few([tree / "one.jpg"], "out", background="red.png")[0].done == 1
     assert cv2.imread(str(tmp_path / "out" / "one.png"))[0, 0].tolist() == [0, 0, 255]
 
 
@@ -146,7 +149,7 @@ def test_a_node_dies_in_the_middle(nodes, tmp_path):
     assert len({line["source"] for line in lines}) == len(lines) == PHOTOS
     expected = {f"{number % 20:02d}/{number:05d}.png" for number in range(PHOTOS)}
     assert files_in(tmp_path / "out") == expected
-    alone, _ = run([tmp_path / "in" / "00" / "00000.jpg"], tmp_path / "alone")
+    alone, _ = run_few([tmp_path / "in" / "00" / "00000.jpg"], tmp_path / "alone")
     same = [cv2.imread(str(tmp_path / name), -1) for name in ("alone/00000.png", "out/00/00000.png")]
     assert alone.done == 1 and np.array_equal(*same)
 
@@ -163,7 +166,7 @@ def test_objects_of_s3_are_read_and_written(nodes, s3, tree, tmp_path):
     storage.fetch(f"{s3}/out/sub/two.png", tmp_path / "two.png")
     assert cv2.imread(str(tmp_path / "two.png"), -1).shape == (96, 128, 4)
 
-    assert run([f"{s3}/in/**/*.png", f"{s3}/in/one.jpg"], tmp_path / "near")[0].done == 2
+    assert run_few([f"{s3}/in/**/*.png", f"{s3}/in/one.jpg"], tmp_path / "near")[0].done == 2
     assert files_in(tmp_path / "near") == {"sub/two.png", "one.png"}
     assert run([f"{s3}/in"], f"{s3}/out")[0].before == 3
 
@@ -184,7 +187,7 @@ def test_photos_are_read_from_a_web_server(nodes, tree, tmp_path):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         root = f"http://127.0.0.1:{server.server_address[1]}"
         (tmp_path / "list.csv").write_text(f"path\n{root}/sub/two.png\n{root}/none.jpg\n{tree / 'gone.jpg'}\n")
-        outcome, lines = run([f"{root}/one.jpg?size=full"], tmp_path / "out", listed=str(tmp_path / "list.csv"))
+        outcome, lines = run_few([f"{root}/one.jpg?size=full"], tmp_path / "out", listed=str(tmp_path / "list.csv"))
         server.shutdown()
     assert (outcome.done, files_in(tmp_path / "out")) == (2, {"one.png", "two.png"})
     problems = sorted(line["problem"] for line in lines if line["problem"])
