@@ -13,14 +13,14 @@ import numpy as np
 from incognito import benchmark
 from incognito.lab.child import Child
 from incognito.lab.contestants import Contestant
-from incognito.lab.peers.wire import WORKS
+from incognito.lab.peers.wire import LARGE, WORKS
 from incognito.load import Watch, read_busy
 from incognito.runtime import cores
 
 THREADS = (1, 2)
 ROUNDS = 8  # there and back, four times: what drifts meets all alike
 TURN = 0.5  # seconds of a turn: a neighbour's noise is shared by all
-SIZE = (720, 1280)  # of the film's frames: height, width
+FILMS = {"": (720, 1280), LARGE: (1080, 1920)}  # the frames' height and width; "" stands for all other works
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,13 @@ def heat(
     seconds: float = TURN,
     on_turn: Callable[[], None] = lambda: None,
 ) -> Heat:
-    """Time all contestants on so many threads and cores: the network, the matte of a frame, the frame whole."""
-    film = np.stack(benchmark.film(SIZE))
+    """Time all contestants on so many threads and cores: the network, a frame's matte, frames whole."""
     with ExitStack() as stack:
         children = [stack.enter_context(each.open(threads)[1]) for each in contestants]
-        for child in children:
-            child.ask("show", film)
+        for work, size in FILMS.items():
+            film = np.stack(benchmark.film(size))
+            for child in children:
+                child.ask("show", film, work=work)
         watch = Watch(busy=lambda: _busy_beside(children))
         times = _take_turns(children, rounds, seconds, watch, on_turn)
         return Heat(threads, times, watch.load().verdict)

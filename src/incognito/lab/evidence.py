@@ -23,7 +23,12 @@ TITLES = {
     "empty": "empty places",
     "made": "made clips",
 }
-WORKS = {"network": "network", "segment": "matte of 1280x720", "frame": "whole frame, 1280x720"}
+WORKS = {
+    "network": "network",
+    "segment": "matte of 1280x720",
+    "frame": "whole frame, 1280x720",
+    "frame_1080": "whole frame, 1920x1080",
+}
 PATHS = {"network": "each frame by itself", "live": "smoothed, as live"}
 STEADY = {  # columns of a clip's row
     "iou": "IoU",
@@ -161,6 +166,7 @@ def _works(found: Found) -> list[list[str]]:
         [label, title, row["runtime"], row["threads"], row["cpu"], _spread(row, f"{work}_wall")]
         for label, row in found
         for work, title in WORKS.items()
+        if row.get(f"{work}_wall_p50_ms")
     ]
 
 

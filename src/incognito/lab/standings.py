@@ -11,7 +11,7 @@ from incognito.lab.tables import NOT_YET, NOTHING, markdown, mega, percent, thre
 
 FILES = ("compare_accuracy", "compare_speed", "compare_pairs")
 SETS = {PORTRAITS: "EG1800", SCENES: "scenes", CLIPS: "clips", MADE: "made clips"}
-WORK_TITLES = {"network": "network", "segment": "matte", "frame": "whole frame"}
+WORK_TITLES = {"network": "network", "segment": "matte", "frame": "whole frame", "frame_1080": "at 1080p"}
 
 
 def compare(accuracy: list[Row], speed: list[Row], pairs: list[Row]) -> str:
@@ -57,11 +57,12 @@ def _differences(rows: list[Row]) -> str:
 def _costs(rows: list[Row]) -> str:
     """A line for each contestant and number of threads: milliseconds of each work, wall and CPU."""
     head = ["network", "threads"]
-    for work in WORKS:
+    works = [work for work in WORKS if all(row.get(f"{work}_wall_p50_ms") for row in rows)]  # older runs had fewer
+    for work in works:
         head += [f"{WORK_TITLES[work]}, ms", "its CPU, ms"]
     lines = []
     for row in rows:
-        times = [(_spread(row, f"{work}_wall"), three(float(row[f"{work}_cpu_p50_ms"]))) for work in WORKS]
+        times = [(_spread(row, f"{work}_wall"), three(float(row[f"{work}_cpu_p50_ms"]))) for work in works]
         lines.append([row["contestant"], row["threads"], *(cell for pair in times for cell in pair)])
     return markdown(head, lines, words=1)
 

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from wire import FRAME, NETWORK, Once, serve, to_and_fro
+from wire import FRAME, LARGE, NETWORK, Once, serve, to_and_fro
 
 FILES = {  # the file, and the number that MediaPipe's solution has for it
     "mediapipe-selfie": ("selfie_segmentation.tflite", 0),
@@ -60,7 +60,7 @@ class Selfie:
             tensor = self._tensor(film[0])
             return lambda: self._run(tensor)
         process, stream = solution(self._selection), to_and_fro(film)
-        if kind == FRAME:
+        if kind in (FRAME, LARGE):
             return lambda: blurred(process, next(stream))
         return lambda: process(next(stream)).segmentation_mask
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from wire import FRAME, NETWORK, Once, serve, to_and_fro
+from wire import FRAME, LARGE, NETWORK, Once, serve, to_and_fro
 
 from incognito import __version__, choice, zoo
 from incognito.background import Blur
@@ -55,7 +55,7 @@ class Ours:
             tensor = to_tensor(resize(film[0], self._card.size), self._card)
             return lambda: self._network.run(tensor)
         stream = to_and_fro(film)
-        if kind == FRAME:
+        if kind in (FRAME, LARGE):
             removal = Removal(self._segmenter, Blur())
             return lambda: removal(Frame(next(stream)), 0.0)
         return Mattes(self._segmenter, stream)

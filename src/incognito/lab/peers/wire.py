@@ -20,7 +20,7 @@ import numpy as np
 WARM_UP = 0.05  # seconds, uncounted: the threads of the one before spin on for 20 ms after their last run
 FEWEST = 3  # runs in a turn
 
-NETWORK, SEGMENT, FRAME = WORKS = ("network", "segment", "frame")
+NETWORK, SEGMENT, FRAME, LARGE = WORKS = ("network", "segment", "frame", "frame_1080")
 
 Message = tuple[dict[str, Any], "np.ndarray | None"]
 Once = Callable[[], object]
@@ -85,7 +85,7 @@ class Desk:
     def __init__(self, open_model: Callable[[dict[str, Any]], Model]) -> None:
         self._open_model = open_model
         self._model: Any = None
-        self._film: Any = None
+        self._films: dict[str, Any] = {}
         self._works: dict[str, Once] = {}
 
     def answer(self, request: dict[str, Any], array: np.ndarray | None) -> Message:
@@ -100,7 +100,9 @@ class Desk:
         return self._model.about, None
 
     def _show(self, request: dict[str, Any], film: np.ndarray | None) -> Message:
-        self._film, self._works = film, {}
+        """Take the film of one work, or of all that have none of their own."""
+        self._films[request.get("work", "")] = film
+        self._works.clear()
         return {}, None
 
     def _matte(self, request: dict[str, Any], picture: np.ndarray | None) -> Message:
@@ -112,7 +114,7 @@ class Desk:
     def _time(self, request: dict[str, Any], array: np.ndarray | None) -> Message:
         kind = request["work"]
         if kind not in self._works:
-            self._works[kind] = self._model.work(kind, self._film)
+            self._works[kind] = self._model.work(kind, self._films.get(kind, self._films.get("")))
         return turn(self._works[kind], request["seconds"]), None
 
     def _spent(self, request: dict[str, Any], array: np.ndarray | None) -> Message:
