@@ -189,6 +189,7 @@ def test_the_pages_are_read_from_committed_tables(tmp_path, toys, purposes):
         "| toy | network | onnxruntime | 1 | CPU | 2.00 (2.00) |",
         "| toy | matte of 1280x720 | onnxruntime | 1 | CPU | 2.00 (2.00) |",
         "| toy | whole frame, 1280x720 | onnxruntime | 1 | CPU | 2.00 (2.00) |",
+        "| toy | whole frame, 1920x1080 | onnxruntime | 1 | CPU | 2.00 (2.00) |",
     ]
 
 
