@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from toys import as_toml
+from toys import as_toml, toy_tables
 
 from incognito.errors import LabError
 from incognito.lab import checkpoint, rows, train
@@ -32,28 +32,37 @@ def launches(machines: int) -> list[list[str]]:
     return [["--nnodes", "2", "--nproc-per-node", "1", *meeting]] * 2
 
 
-@pytest.mark.parametrize("machines", [1, 2])
-def test_two_processes_follow_one(tmp_path, toy_data, tables, machines):
-    """Started by torchrun, with half a batch each, they have the losses of one process with the whole batch."""
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, toy_data) -> tuple[Path, Path]:
+    """A recipe, and the training that one process made of it."""
+    folder, tables = tmp_path_factory.mktemp("alone"), toy_tables()
     tables["network"] |= {"encoder": "mobilenet_v2"}
     tables["training"] |= {"phases": [{"pictures": 64, "size": [64, 64]}], "bf16": False, "batch": 8}
     tables["training"] |= {"warmup": 0, "encoder_rate": 1e-3, "decoder_rate": 3e-3, "validate_every": 32}
-    recipe = tmp_path / "toy.toml"
+    recipe = folder / "toy.toml"
     recipe.write_text(as_toml(tables))
-    train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "one")
+    train.train(Recipe.from_dict(tables), toy_data, folder, folder / "one")
+    return recipe, folder / "one"
+
+
+@pytest.mark.parametrize("machines", [1, 2])
+def test_two_processes_follow_one(tmp_path, toy_data, alone, machines):
+    """Started by torchrun, with half a batch each, they have the losses of one process with the whole batch."""
+    recipe, one = alone
+    two = tmp_path / "two"
     torchrun = Path(sys.executable).parent / "torchrun"
-    work = ["-m", "incognito", "lab", "train", recipe, "--data", toy_data, "--out", tmp_path / "two"]
+    work = ["-m", "incognito", "lab", "train", recipe, "--data", toy_data, "--out", two]
     calls = [[torchrun, *launch, *work] for launch in launches(machines)]
     begun = [subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for call in calls]
     told = [each.communicate() for each in begun]
     assert [each.returncode for each in begun] == [0] * machines, told
     assert "".join(out for out, _ in told).count("best.pt") == 1
-    one, two = ([float(row["loss"]) for row in rows.read(tmp_path / n / "steps.csv")] for n in ("one", "two"))
-    assert len(one) == len(two) == 8
-    assert min(one) < 0.85 * one[0]
-    assert two == pytest.approx(one, rel=0.05)
-    states = [checkpoint.read(tmp_path / name / "last.pt") for name in ("one", "two")]
-    assert (states[1]["seen"], states[1]["device"][:4]) == (64, "2 x ")
+    expected, losses = ([float(row["loss"]) for row in rows.read(out / "steps.csv")] for out in (one, two))
+    assert len(expected) == len(losses) == 8
+    assert min(expected) < 0.85 * expected[0]
+    assert losses == pytest.approx(expected, rel=0.05)
+    state = checkpoint.read(two / "last.pt")
+    assert (state["seen"], state["device"][:4]) == (64, "2 x ")
 
 
 def test_a_batch_that_the_processes_cannot_share_is_refused(toy_data, recipe):
