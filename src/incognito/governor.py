@@ -33,7 +33,7 @@ class Step:
 def steps_of(model: str, sparing: bool = False) -> list[Step]:
     """What may be done with less and less: a shipped model's smaller ones first, then fewer frames.
 
-    Where CPU time is to be spared, a single thread comes first: the same picture, somewhat later, for a fifth less.
+    Where CPU time is to be spared, a single thread comes first: the same picture, somewhat later, for a quarter less.
     """
     models, threads = SMALLER.get(model, (model,)), 1 if sparing and cores() > 1 else None
     first = [Step(model, CADENCES[0])] if threads else []
