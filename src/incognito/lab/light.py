@@ -14,8 +14,8 @@ Stages = tuple[tuple[tuple[int, int, int, int], ...], ...]  # for each stride: (
 class Conv(nn.Conv2d):
     """A convolution that is computed in float32 where it strides by depth, under autocast too.
 
-    On a CPU the gradient of its input takes 6 to 100 times as long in bfloat16 (PyTorch 2.14, oneDNN), which was up to
-    half of a training step.
+    On a CPU the gradient of its input takes 6 to 100 times as long in bfloat16 (PyTorch 2.14, oneDNN), which was two
+    fifths of a training step.
     """
 
     def forward(self, x: Tensor) -> Tensor:
