@@ -23,11 +23,8 @@ STARTED = re.search(r"^ExecStart=\S*/(incognito .+)$", SERVICE, re.M)[1]
 
 
 def command(name: str):
-    """A command's parser; the test is skipped where live is not there yet."""
-    commands = typer.main.get_command(app).commands
-    if name == "live" and name not in commands:
-        pytest.skip("skipped: there is no command live yet")
-    return commands[name]
+    """A command's parser."""
+    return typer.main.get_command(app).commands[name]
 
 
 @pytest.mark.parametrize("line", [*COMMANDS, STARTED])

@@ -252,6 +252,11 @@ def test_the_governor_may_change_the_model():
 def test_the_governor_may_take_threads_away():
     """The network's and OpenCV's, once the network on fewer is loaded; in the end they are what they were."""
     before, threads = hands.count(), set()
+    loaded: list[tuple[str, int | None]] = []
+
+    def load(name: str, threads: int | None) -> Segmenter:
+        loaded.append((name, threads))
+        return Segmenter(name, runtime=Finder())
 
     class Watching(KeptSink):
         def show(self, picture, original, seconds):
@@ -261,12 +266,13 @@ def test_the_governor_may_take_threads_away():
     hands.use(2)
     try:
         sinks = [Watching(2000)]
-        made, _ = live("ok*60 end", sinks=sinks)
+        made, _ = live("ok*60 end", sinks=sinks, load_model=load)
         made._governor = governor = SimpleNamespace(step=Step("fast", 1))
         governor.note = lambda seconds: setattr(governor, "step", Step("fast", 1, threads=1))
         made.run()
         assert threads == {1, 2} and hands.count() == 2 and hides_the_room(sinks)
         assert [*made._models] == [("fast", None), ("fast", 1)]
+        assert loaded == [("fast", None)]  # on one thread it is the same variant, which is not chosen again
     finally:
         hands.use(before)
 

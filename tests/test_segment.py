@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from making import toy_card
 
+from incognito import choice
 from incognito.background import parse
 from incognito.errors import UsageError
 from incognito.frame import Frame, resize
@@ -195,6 +196,18 @@ def test_more_threads_than_cores_are_refused():
     """Asked is got, or an error."""
     with pytest.raises(UsageError, match="threads"):
         Segmenter("fast", threads=100_000)
+
+
+def test_other_threads_run_the_same_variant(portrait, monkeypatch):
+    """On the same runtime, without a choice; an object that was given as one stays."""
+    there = Segmenter("tiny.int8", threads=1, runtime="openvino")
+    monkeypatch.setattr(choice, "choose", None)
+    other = there.on(None)
+    assert (other.card, other.runtime_name) == (there.card, "openvino")
+    assert np.abs(other.raw(portrait) - there.raw(portrait)).max() < 1e-3
+    given = Counting(0.5)
+    Segmenter("tiny", runtime=given).on(1).raw(portrait)
+    assert given.asked == 1
 
 
 @pytest.mark.parametrize("size", [(720, 1280), (1080, 1920), (448, 336), (500, 300), (2303, 1791)])

@@ -249,10 +249,15 @@ class Live:
         return self._model.value
 
     def _load_model(self, step: Step) -> Loading[Segmenter]:
-        """A step's model, which is on its way from the first time on that it is asked for."""
+        """A step's model, which is on its way from the first time on that it is asked for.
+
+        One that runs already is only given other threads: to choose its variant anew would take seconds of the call.
+        """
         wanted = step.model, step.threads
         if wanted not in self._models:
-            self._models[wanted] = Loading(partial(self._plan.load_model, *wanted))
+            running = self._models.get((step.model, None))
+            load = running.value.on if running and running.value else partial(self._plan.load_model, step.model)
+            self._models[wanted] = Loading(partial(load, step.threads))
         return self._models[wanted]
 
     def _distrust(self, reason: str) -> None:

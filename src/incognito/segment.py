@@ -37,6 +37,7 @@ class Segmenter:
         self, model: str | Path = "fast", threads: int | None = None, runtime: str | Runtime | None = None
     ) -> None:
         self._network = _open(model, threads, runtime)
+        self._given = None if isinstance(runtime, str) else runtime
         self.card, self.runtime_name = self._network.card, self._network.runtime_name
 
     def __call__(self, frame: Any) -> Matte:
@@ -69,6 +70,10 @@ class Segmenter:
         """What a stream remembers after a frame whose steadied alpha, float32 (h, w), is known."""
         guide = refine.guide_of(self._shrink(frame), alpha.shape)
         return StreamState(frame.size, refine.Memory(alpha, guide))
+
+    def on(self, threads: int | None) -> Segmenter:
+        """Make a segmenter of the same variant on the same runtime, which takes so many threads; nothing is chosen."""
+        return Segmenter(self.card.path, threads, self._given or self.runtime_name)
 
     def raw(self, frame: Any) -> Plane:
         """The network's own output for a frame, float32 (h, w) in [0, 1], before any refinement."""
