@@ -29,6 +29,18 @@ def test_a_committee_is_the_mean_of_its_members_and_their_mirrors(tmp_path, port
     assert set(zoo.find("tiny").training_data) <= set(card.training_data)
 
 
+def test_a_member_may_be_asked_at_another_size(tmp_path, portrait):
+    """Its second seat finds what a committee of it alone finds at that size, and weighs nearly nothing."""
+    alone = Segmenter(seat([("tiny@256", 1.0)], tmp_path / "large.onnx", (256, 256)).path)
+    own = Segmenter(seat([("tiny", 1.0)], tmp_path / "own.onnx", (256, 256)).path)
+    card = seat([("tiny", 3.0), ("tiny@256", 1.0)], tmp_path / "both.onnx", (256, 256))
+    expected = 0.75 * own.raw(portrait) + 0.25 * alone.raw(portrait)
+    assert np.abs(alone.raw(portrait) - own.raw(portrait)).max() > 0.1
+    assert np.abs(Segmenter(card.path).raw(portrait) - expected).max() < 1e-4
+    assert card.bytes < 1.1 * own.card.bytes
+    assert card.lineage[-1].startswith("mean of 0.75 of tiny, 0.25 of tiny at 256x256, each")
+
+
 def test_a_committee_is_symmetric(tmp_path, portrait):
     """A mirrored picture has the mirrored matte."""
     card = seat([("tiny", 1.0)], tmp_path / "one.onnx", (192, 192), weights="int8")

@@ -212,9 +212,11 @@ def export(
 
 @app.command()
 def committee(
-    members: Annotated[list[str], typer.Argument(metavar="MODEL[=WEIGHT]...", help="Models of this laboratory's.")],
+    members: Annotated[
+        list[str], typer.Argument(metavar="MODEL[@SIDE][=WEIGHT]...", help="Models of this laboratory's.")
+    ],
     out: Out,
-    size: Annotated[int, typer.Option(help="The side of the square that pictures are brought to.")] = 320,
+    size: Annotated[int, typer.Option(help="The side of the square that pictures are brought to.")] = 256,
     data: Annotated[
         Path | None, typer.Option("--data", envvar="INCOGNITO_DATA", help="Measure the card's IoU on its test split.")
     ] = None,
@@ -222,6 +224,7 @@ def committee(
 ) -> None:
     """Make one model of several: the mean of what they find in a picture and in its mirror image.
 
+    A SIDE, as in fast@256, has a member asked at 256x256 in place of its own size.
     Example: incognito lab committee fast=2 tiny -o both.onnx
     """
     with _needing_lab():
@@ -231,7 +234,7 @@ def committee(
 
 
 def _weighed(text: str) -> tuple[str, float]:
-    """A model and its weight: "fast=2" or "fast", which has 1."""
+    """A model and its weight: "fast=2", or "fast" and "fast@256", which have 1."""
     model, _, weight = text.partition("=")
     try:
         found = float(weight or 1)

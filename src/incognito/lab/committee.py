@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from incognito import zoo
 from incognito.errors import LabError
-from incognito.lab import graph
+from incognito.lab import graph, tidy
 from incognito.lab.compact import compact
 from incognito.lab.evaluate import measure
 from incognito.lab.export import OPSET, write_model
@@ -31,17 +32,19 @@ def seat(
 ) -> Card:
     """Write the committee of models, each with its weight, for pictures of size (height, width), and its card.
 
+    A member is a model's name or path, with "@256" after it for one that is asked at 256x256 in place of its own size.
     With data, the card says the IoU on the test portraits. Raises UnknownModelError, ModelError, and LabError for a
     model that is not as this laboratory ships them.
     """
     if target.suffix != ".onnx" or not target.parent.is_dir():
         raise LabError(f"{target} must end in .onnx and be in a folder that exists; name the model so")
-    cards = [zoo.find(model) for model, _ in members]
+    seats = [_Seat.of(model) for model, _ in members]
+    cards = [seat.card for seat in seats]
     total = sum(weight for _, weight in members)
     shares = [weight / total for _, weight in members]
-    network = compact(join([_opened(card) for card in cards], shares, size).SerializeToString(), weights)
-    lineage = [f"{card.name}: {line}" for card in cards for line in card.lineage]
-    names = ", ".join(f"{share:.2f} of {card.name}" for card, share in zip(cards, shares, strict=True))
+    network = compact(join([seat.opened() for seat in seats], shares, size).SerializeToString(), weights)
+    lineage = [*dict.fromkeys(f"{card.name}: {line}" for card in cards for line in card.lineage)]
+    names = ", ".join(f"{share:.2f} of {seat.name}" for seat, share in zip(seats, shares, strict=True))
     lineage.append(f"mean of {names}, each of the picture and of its mirror image")
     sources = sorted({source for card in cards for source in card.training_data})
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".committee.") as folder:
@@ -70,17 +73,13 @@ class _Joint:
         self._size = size
         self._nodes: list[NodeProto] = []
         self._constants: list[TensorProto] = []
+        self._kept: dict[bytes, str] = {}  # the name of a member's constant by what it holds
         self._alphas: list[str] = []
 
     def add(self, model: ModelProto, prefix: str, share: float) -> None:
-        """Seat a model: asked twice, its constants kept once."""
+        """Seat a model: asked twice, its constants kept once, also where it has another seat."""
         shape = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
-        constants = {tensor.name for tensor in model.graph.initializer}
-        for tensor in model.graph.initializer:
-            kept = TensorProto()
-            kept.CopyFrom(tensor)
-            kept.name = prefix + tensor.name
-            self._constants.append(kept)
+        constants = {tensor.name: self._keep(tensor, prefix) for tensor in model.graph.initializer}
         picture = self._fitted(prefix, (shape[1], shape[2]))
         for side, mirrored in (("left.", False), ("right.", True)):
             asked = self._mirror(picture, prefix + side + "in", shape[2]) if mirrored else picture
@@ -103,11 +102,22 @@ class _Joint:
         onnx.checker.check_model(model)
         return model
 
-    def _copy(self, model: ModelProto, prefix: str, side: str, constants: set[str], picture: str) -> None:
+    def _keep(self, tensor: TensorProto, prefix: str) -> str:
+        """The name here of a member's constant."""
+        kept = TensorProto()
+        kept.CopyFrom(tensor)
+        kept.name = ""
+        content = kept.SerializeToString()
+        if content not in self._kept:
+            kept.name = self._kept[content] = prefix + tensor.name
+            self._constants.append(kept)
+        return self._kept[content]
+
+    def _copy(self, model: ModelProto, prefix: str, side: str, constants: dict[str, str], picture: str) -> None:
         def renamed(name: str) -> str:
             if not name or name == PICTURE:
                 return picture if name else ""
-            return prefix + name if name in constants else prefix + side + name
+            return constants.get(name, prefix + side + name)
 
         for node in model.graph.node:
             copy = NodeProto()
@@ -164,10 +174,27 @@ class _Joint:
         return name
 
 
-def _opened(card: Card) -> ModelProto:
-    """A member's graph, which must be as this laboratory ships them."""
-    model = graph.parse(card.load(), str(card.path))
-    names = ([each.name for each in model.graph.input], [each.name for each in model.graph.output])
-    if names != ([PICTURE], [ALPHA]) or card.dtype != "uint8" or card.activation != "none":
-        raise LabError(f"{card.path} is no model of this laboratory's (lab export); it cannot be a member")
-    return model
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Seat:
+    """A member's card, and the side of the square that it is asked at; None for the size that is its own."""
+
+    card: Card
+    side: int | None
+
+    @classmethod
+    def of(cls, text: str) -> _Seat:
+        found = re.fullmatch(r"(.+)@(\d+)", text)
+        return cls(zoo.find(found[1]), int(found[2])) if found else cls(zoo.find(text), None)
+
+    @property
+    def name(self) -> str:
+        return f"{self.card.name} at {self.side}x{self.side}" if self.side else self.card.name
+
+    def opened(self) -> ModelProto:
+        """The member's graph, which must be as this laboratory ships them."""
+        card = self.card
+        model = graph.parse(card.load(), str(card.path))
+        names = ([each.name for each in model.graph.input], [each.name for each in model.graph.output])
+        if names != ([PICTURE], [ALPHA]) or card.dtype != "uint8" or card.activation != "none":
+            raise LabError(f"{card.path} is no model of this laboratory's (lab export); it cannot be a member")
+        return tidy.fix(model, [1, self.side, self.side, 3]) if self.side else model
