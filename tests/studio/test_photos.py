@@ -121,7 +121,7 @@ def test_a_compressed_chunk_is_no_bomb(client):
         ("background=blur:1000", "is no blur"),
         ("background=made:nothing", "there is no background"),
         ("background=" + "x" * 100, "at most 80 characters"),
-        ("model=../../zoo/lean", "there is no model"),
+        ("model=../../zoo/light-mobilenet_v2", "there is no model"),
         ("model=fast.onnx", "there is no model"),
         ("format=tiff", "format"),
         ("format=jpeg", "JPEG cannot be transparent"),
