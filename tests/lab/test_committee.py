@@ -30,14 +30,14 @@ def test_a_committee_is_the_mean_of_its_members_and_their_mirrors(tmp_path, port
 
 
 def test_a_member_may_be_asked_at_another_size(tmp_path, portrait):
-    """Its second seat finds what a committee of it alone finds at that size, and weighs nearly nothing."""
+    """Its second seat finds what a committee of it alone finds at that size, and weighs a graph, but no weights."""
     alone = Segmenter(seat([("tiny@256", 1.0)], tmp_path / "large.onnx", (256, 256)).path)
     own = Segmenter(seat([("tiny", 1.0)], tmp_path / "own.onnx", (256, 256)).path)
     card = seat([("tiny", 3.0), ("tiny@256", 1.0)], tmp_path / "both.onnx", (256, 256))
     expected = 0.75 * own.raw(portrait) + 0.25 * alone.raw(portrait)
     assert np.abs(alone.raw(portrait) - own.raw(portrait)).max() > 0.1
     assert np.abs(Segmenter(card.path).raw(portrait) - expected).max() < 1e-4
-    assert card.bytes < 1.1 * own.card.bytes
+    assert card.bytes < 1.2 * own.card.bytes
     assert card.lineage[-1].startswith("mean of 0.75 of tiny, 0.25 of tiny at 256x256, each")
 
 
@@ -51,12 +51,15 @@ def test_a_committee_is_symmetric(tmp_path, portrait):
 
 
 def test_a_model_from_elsewhere_is_no_member(tmp_path):
-    """Nor is one that is not there; nothing is written."""
+    """Nor is one that is not there, or asked at a size that no network takes; nothing is written."""
     card = zoo.find("tiny")
     (tmp_path / card.file).write_bytes(card.path.read_bytes())
     dataclasses.replace(card, activation="sigmoid").write(tmp_path / "tiny.json")
     with pytest.raises(LabError, match="cannot be a member"):
         seat([("fast", 1.0), (str(tmp_path / card.file), 1.0)], tmp_path / "both.onnx", (64, 64))
+    for side in (0, 200):
+        with pytest.raises(LabError, match="give a multiple of 32"):
+            seat([(f"fast@{side}", 1.0)], tmp_path / "both.onnx", (64, 64))
     with pytest.raises(UnknownModelError):
         seat([("nobody", 1.0)], tmp_path / "both.onnx", (64, 64))
     assert not (tmp_path / "both.onnx").exists()

@@ -21,6 +21,7 @@ from incognito.lab.export import OPSET, write_model
 from incognito.zoo import Card
 
 PICTURE, ALPHA = "picture", "alpha"  # the tensors of a model as it is shipped
+STRIDE = 32  # of a network's deepest features: sides that it does not divide have skips that do not meet
 
 
 def seat(
@@ -184,7 +185,12 @@ class _Seat:
     @classmethod
     def of(cls, text: str) -> _Seat:
         found = re.fullmatch(r"(.+)@(\d+)", text)
-        return cls(zoo.find(found[1]), int(found[2])) if found else cls(zoo.find(text), None)
+        if not found:
+            return cls(zoo.find(text), None)
+        side = int(found[2])
+        if not side or side % STRIDE:
+            raise LabError(f"{text} cannot be asked so; give a multiple of {STRIDE} as its side, such as @256")
+        return cls(zoo.find(found[1]), side)
 
     @property
     def name(self) -> str:
