@@ -40,12 +40,12 @@ def seat(
     if target.suffix != ".onnx" or not target.parent.is_dir():
         raise LabError(f"{target} must end in .onnx and be in a folder that exists; name the model so")
     seats = [_Seat.of(model) for model, _ in members]
-    cards = [seat.card for seat in seats]
+    cards = [each.card for each in seats]
     total = sum(weight for _, weight in members)
     shares = [weight / total for _, weight in members]
-    network = compact(join([seat.opened() for seat in seats], shares, size).SerializeToString(), weights)
+    network = compact(join([each.opened() for each in seats], shares, size).SerializeToString(), weights)
     lineage = [*dict.fromkeys(f"{card.name}: {line}" for card in cards for line in card.lineage)]
-    names = ", ".join(f"{share:.2f} of {seat.name}" for seat, share in zip(seats, shares, strict=True))
+    names = ", ".join(f"{share:.2f} of {each.name}" for each, share in zip(seats, shares, strict=True))
     lineage.append(f"mean of {names}, each of the picture and of its mirror image")
     sources = sorted({source for card in cards for source in card.training_data})
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".committee.") as folder:
