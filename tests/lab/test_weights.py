@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from incognito.errors import LabError
-from incognito.lab import export, weights
+from incognito.lab import export, tidy, weights
 from incognito.lab.compact import compact
 from incognito.lab.nets import build
 
@@ -37,6 +38,17 @@ def test_a_network_begins_from_a_models_convolutions(tmp_path, x, row):
     source, target = net(*row), net(*row, seed=1)
     path = tmp_path / "source.onnx"
     path.write_bytes(export.to_onnx(export.Deployed(source).eval(), 64, 64))
+    weights.fill(target, weights.read_folded(path), path)
+    with torch.no_grad():
+        assert torch.allclose(target(x), source(x), atol=2e-3)
+
+
+def test_a_tidied_models_scaling_is_taken_out_of_its_weights(tmp_path, x):
+    """There the first convolution takes 0 to 255; a network under training takes -1 to 1."""
+    source, target = net("light", "tiny"), net("light", "tiny", seed=1)
+    path = tmp_path / "tidied.onnx"
+    model = onnx.load_from_string(export.to_onnx(export.Deployed(source).eval(), 64, 64))
+    onnx.save(tidy.tidy(model), path)
     weights.fill(target, weights.read_folded(path), path)
     with torch.no_grad():
         assert torch.allclose(target(x), source(x), atol=2e-3)

@@ -84,7 +84,7 @@ def resized(model: ModelProto, context: Context, size: list[int], pictures: int 
 def pruned(
     model: ModelProto, context: Context, keep: float, part: str = "all", multiple: int = 8, pictures: int = 0
 ) -> ModelProto:
-    """Keep a share of the channels of a part ("encoder", "decoder" or "all"), and tune the rest on so many pictures."""
+    """Keep a share of the channels of a part (prune.PARTS says which there are), and tune on so many pictures."""
     thin = pruning.prune(model, context.inputs(model), keep, part, multiple)
     return context.tune(thin, pictures, None) if pictures else thin
 

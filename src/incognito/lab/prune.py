@@ -23,7 +23,7 @@ PASSING = (
     "Identity",
 )  # fmt: skip
 PAIRING = ("Add", "Mul", "Sub", "Div")
-PARTS = ("all", "encoder", "decoder")
+PARTS = ("all", "encoder", "decoder", "fine")
 
 
 @dataclass(slots=True)
@@ -62,8 +62,8 @@ def prune(
 ) -> ModelProto:
     """Keep a share of every layer's channels, rounded up to a multiple, in a tidy float32 model.
 
-    `pictures` are inputs of the model; `part` may be "decoder", all that comes after the first upsampling, or
-    "encoder". Raises LabError where nothing would leave.
+    `pictures` are inputs of the model; `part` may be "encoder", "decoder", all that comes after the first upsampling,
+    or "fine", all that is computed at half of the picture's size or more. Raises LabError where nothing would leave.
     """
     if part not in PARTS or not 0 < keep < 1 or multiple < 1:
         raise LabError(f"part is one of {', '.join(PARTS)}, keep between 0 and 1, and multiple at least 1")
@@ -157,14 +157,14 @@ def _worth(model: ModelProto, channels: Channels, power: dict[str, np.ndarray]) 
 def _layers(model: ModelProto, channels: Channels, part: str) -> list[list[int]]:
     """The labels that may leave, in layers: those that come out of the same convolutions."""
     makers: dict[int, list[str]] = defaultdict(list)
-    late = _after_upsampling(model)
+    late, fine = _after_upsampling(model), _at_half_size(model)
     for node in _readers(model):
         for label in channels.roots(node.output[0]):
             makers[int(label)].append(node.output[0])
     layers: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for label, names in makers.items():
-        is_late = all(name in late for name in names)
-        if label not in channels.frozen and part in ("all", "decoder" if is_late else "encoder"):
+        parts = ("all", "decoder" if late >= {*names} else "encoder", "fine" if fine >= {*names} else "")
+        if label not in channels.frozen and part in parts:
             layers[tuple(names)].append(label)
     return list(layers.values())
 
@@ -176,6 +176,12 @@ def _after_upsampling(model: ModelProto) -> set[str]:
         if node.op_type in ("Resize", "Upsample", "ConvTranspose") or late & set(node.input):
             late |= set(node.output)
     return late
+
+
+def _at_half_size(model: ModelProto) -> set[str]:
+    """The feature maps that are at least half as high as the picture."""
+    height = graph.shape_of(graph.input_of(model))[1] or 0
+    return {name for name, size in graph.shapes(model).items() if len(size) == 4 and 2 * size[2] >= height}
 
 
 def _without(model: ModelProto, channels: Channels, leaving: set[int], mean: dict[str, np.ndarray]) -> ModelProto:

@@ -19,6 +19,7 @@ from incognito.errors import LabError, OutputError, first_line
 from incognito.lab import graph
 
 OLDEST, OPSET = 13, 17  # scales for each channel came with 13; what is older is brought to 17
+SHIFT = "picture.shift"  # what a picture is shifted by once its scaling is in the convolutions
 
 
 def tidy(model: ModelProto) -> ModelProto:
@@ -72,11 +73,11 @@ def fold_scaling(model: ModelProto) -> ModelProto:
         scaled = arrays[node.input[1]] * gain.reshape(1, -1, 1, 1)
         graph.put(model, f"{node.input[1]}.scaled{number}", scaled.astype(np.float32))
         node.input[1] = f"{node.input[1]}.scaled{number}"
-    graph.put(model, "picture.shift", (offset / gain).reshape(1, -1, 1, 1).astype(np.float32))
+    graph.put(model, SHIFT, (offset / gain).reshape(1, -1, 1, 1).astype(np.float32))
     place = list(model.graph.node).index(chain[0])
     for node in chain:
         model.graph.node.remove(node)
-    model.graph.node.insert(place, helper.make_node("Add", [start, "picture.shift"], [end], "picture.shifted"))
+    model.graph.node.insert(place, helper.make_node("Add", [start, SHIFT], [end], "picture.shifted"))
     return model
 
 

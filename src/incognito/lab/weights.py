@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from incognito import zoo
 from incognito.errors import LabError
 from incognito.lab.compact import restored
+from incognito.lab.tidy import SHIFT
 
 HUB = "imagenet"  # in a recipe: the hub's weights
 Folded = list[tuple[np.ndarray, np.ndarray | None]]  # weight OIHW and bias of each convolution, in order of execution
@@ -86,7 +87,11 @@ def _read_onnx(path: Path) -> Folded:
     model = onnx.load(path)
     arrays = restored(model)
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
-    return [(arrays[n.input[1]], arrays[n.input[2]] if len(n.input) > 2 else None) for n in convolutions]
+    folded = [(arrays[n.input[1]], arrays[n.input[2]] if len(n.input) > 2 else None) for n in convolutions]
+    if SHIFT in arrays:  # the scaling of the picture is in the first convolution's weights
+        (weight, bias), *rest = folded
+        folded = [(weight * -arrays[SHIFT].astype(weight.dtype), bias), *rest]
+    return folded
 
 
 @torch.no_grad()
