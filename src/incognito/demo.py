@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -82,14 +83,19 @@ def before_after(before: Picture, cut_out: Picture, blurred: Picture) -> Picture
 def write_clip(path: Path) -> None:
     """Film the portrait with a camera held by hand: 5 seconds of 1280x720 at 30 frames a second, H.264."""
     still = portrait().pixels
+    write_film(path, (camera_view(still, number / RATE) for number in range(SECONDS * RATE)), SIZE)
+
+
+def write_film(path: Path, pictures: Iterable[Picture], size: tuple[int, int]) -> None:
+    """Write pictures, uint8 RGB (*size, 3), as an MP4 of 30 frames a second, H.264."""
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "crf": "18"})
-        stream.height, stream.width = SIZE
+        stream.height, stream.width = size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, RATE)
         stream.codec_context.colorspace, stream.codec_context.color_range = video.BT709, video.LIMITED_RANGE
-        for number in range(SECONDS * RATE):
-            frame = av.VideoFrame.from_ndarray(camera_view(still, number / RATE), "rgb24")
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
             matrix = video.SWSCALE[video.BT709]
             frame = frame.reformat(format="yuv420p", dst_colorspace=matrix, dst_color_range=video.LIMITED_RANGE)
             frame.pts, frame.time_base = number, Fraction(1, RATE)

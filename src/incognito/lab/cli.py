@@ -268,6 +268,26 @@ def bench(
 
 
 @app.command()
+def live(
+    out: Out = Path("results/live.csv"),
+    model: Annotated[str, typer.Option("--model", help="A shipped model's name, or an .onnx with its card.")] = "fast",
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the film and of what goes out.")] = "1280x720",
+    seconds: Annotated[int, typer.Option(min=1, help="Of film, at 30 frames a second.")] = 10,
+) -> None:
+    """Time live's loop on a made film, a blur behind the person and nobody looking, and append that as a row.
+
+    Example: incognito lab live --size 1920x1080 -o results/live.csv
+    """
+    from incognito.lab import airtime, rows
+
+    _check_outputs(out)
+    row = airtime.measure(model, _size(size), seconds)
+    rows.append(out, row)
+    for name, value in row.items():
+        print(f"{name}: {value}")
+
+
+@app.command()
 def compare(
     data: Data,
     models: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from incognito.errors import LabError
+from incognito.lab.airtime import STAGES as ON_AIR
 from incognito.lab.bench import STAGES
 from incognito.lab.climb import CLIMBED, LEFT, RUNTIMES, faster_than_start, milliseconds, newest
 from incognito.lab.clips import MADE
@@ -25,6 +26,20 @@ def stages(measured: list[Row]) -> str:
         times = [f"{float(row[f'{s}_p50_ms']):.1f} ({float(row[f'{s}_p95_ms']):.1f})" for s in STAGES]
         lines.append([row["model"], row["threads"], *times, row["film_fps"], row["iou"], mega(row["bytes"])])
     return markdown(head, lines, words=2)
+
+
+def live(measured: list[Row]) -> str:
+    """The newest row of each model, size and processor: frames, and p50 (p95) of each stage in milliseconds."""
+    newest_rows = {(row["model"], row["frame"], row["cpu"]): row for row in measured}
+    counts = ["model", "size", "processor", "frames out", "dropped"]
+    head = [*counts, *(f"{stage}, ms" for stage in ON_AIR), "CPU, % of a core"]
+    lines = []
+    for row in newest_rows.values():
+        columns = (stage.replace(" ", "_") for stage in ON_AIR)
+        times = [f"{float(row[f'{name}_p50_ms']):.1f} ({float(row[f'{name}_p95_ms']):.1f})" for name in columns]
+        words = [row["model"], row["frame"], f"{row['threads']} x {row['cpu']}"]
+        lines.append([*words, f"{row['processed']} of {row['captured']}", row["dropped"], *times, row["cpu_percent"]])
+    return _filled(head, lines, words=3)
 
 
 def networks(measured: list[Row]) -> str:
