@@ -55,16 +55,19 @@ def train(
 
 @app.command()
 def average(
-    checkpoints: Annotated[list[Path], typer.Argument(metavar="CHECKPOINT...", help="Each begun from the one before.")],
+    members: Annotated[
+        list[Path],
+        typer.Argument(metavar="MEMBER...", help="Checkpoints or models, each begun from the one before."),
+    ],
     out: Out,
 ) -> None:
-    """Average the weights of several trainings of one network.
+    """Average the weights of several trainings of one network; the last is a checkpoint.
 
     Example: incognito lab average runs/fast/best.pt runs/finish/best.pt -o runs/fast.pt
     """
     with _needing_lab():
         from incognito.lab import average as averaging
-    averaging.average(checkpoints, out)
+    averaging.average(members, out)
 
 
 @app.command()

@@ -114,6 +114,21 @@ def fill(part: nn.Module, folded: Folded, path: Path) -> list[nn.BatchNorm2d]:
     return norms
 
 
+@torch.no_grad()
+def fold(part: nn.Module) -> Folded:
+    """A network's convolutions in order of execution, with the batch norms behind them folded in; what `fill` takes."""
+    folded: Folded = []
+    for layer, norm in executed(part):
+        weight = layer.weight
+        bias = torch.zeros(len(weight)) if layer.bias is None else layer.bias
+        if norm is not None:
+            gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+            weight = weight * gain.reshape(-1, 1, 1, 1)
+            bias = norm.bias + (bias - norm.running_mean) * gain
+        folded.append((weight.numpy().copy(), bias.numpy().copy()))
+    return folded
+
+
 def _fill_one(layer: nn.Conv2d, norm: nn.BatchNorm2d | None, weight: np.ndarray, bias: np.ndarray | None) -> None:
     layer.weight.copy_(torch.tensor(weight))
     shift = torch.zeros(len(weight)) if bias is None else torch.tensor(bias)

@@ -18,8 +18,8 @@ class Model(BaseModel):
     """A shipped model."""
 
     name: str = Field(examples=["fast"])
-    width: int = Field(examples=[224])
-    height: int = Field(examples=[192])
+    width: int = Field(examples=[256])
+    height: int = Field(examples=[224])
     megabytes: float = Field(examples=[1.3])
     iou: float = Field(description="The person's, over the EG1800 test list.", examples=[0.956])
     milliseconds: float | None = Field(description="A run of the network here, on one thread; none until timed.")
