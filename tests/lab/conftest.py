@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,8 @@ import pytest
 from toys import small_net, toy_tables
 
 from incognito.lab.recipe import Recipe
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of PyTorch: two test files run side by side, on two cores
 
 ROWS = [
     ("photo", "people/portraits"),

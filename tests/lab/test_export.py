@@ -6,8 +6,9 @@ import torch
 from toys import toy_tables
 
 import incognito
+from incognito import zoo
 from incognito.errors import LabError
-from incognito.lab import bench, checkpoint, export, rows, train
+from incognito.lab import bench, checkpoint, export, rows, train, weights
 from incognito.lab.average import average
 from incognito.lab.evaluate import evaluate
 from incognito.lab.recipe import Recipe
@@ -40,6 +41,34 @@ def test_an_average_is_the_mean_of_the_weights(tmp_path, trained):
     checkpoint.save(tmp_path / "other.pt", other)
     with pytest.raises(LabError, match="same network"):
         average([trained, tmp_path / "other.pt"], tmp_path / "none.pt")
+
+
+def test_a_model_and_a_checkpoint_have_a_mean(tmp_path, trained, portrait):
+    """Of weights with the batch norms in them: of a network and itself it is that network, and half of it with none."""
+    card = export.export(trained, tmp_path / "model.onnx")
+    average([card.path, trained], tmp_path / "mean.pt")
+    mean = export.export(tmp_path / "mean.pt", tmp_path / "mean.onnx")
+    one, two = (incognito.Segmenter(each.path).raw(portrait) for each in (card, mean))
+    assert np.abs(one - two).max() < 1e-3
+    assert "mean of the weights of 2 networks, this the last" in mean.lineage
+
+    none = checkpoint.read(trained)
+    none["averaged"] = {name: torch.zeros_like(value) for name, value in none["averaged"].items()}
+    checkpoint.save(tmp_path / "none.pt", none)
+    average([card.path, tmp_path / "none.pt"], tmp_path / "half.pt")
+    half = train.make_network(Recipe.from_dict(none["recipe"]))
+    half.load_state_dict(checkpoint.read(tmp_path / "half.pt")["averaged"])
+    for (weight, _), (whole, _) in zip(weights.fold(half), weights.read_folded(card.path), strict=True):
+        assert np.allclose(weight, whole / 2, atol=1e-5)
+
+
+def test_a_mean_that_cannot_be_is_refused(tmp_path, trained):
+    """A model at the end, which is no checkpoint to go on from; a model of another network."""
+    card = export.export(trained, tmp_path / "model.onnx")
+    with pytest.raises(LabError, match="the last a checkpoint"):
+        average([trained, card.path], tmp_path / "none.pt")
+    with pytest.raises(LabError, match="same network"):
+        average([zoo.find("tiny").path, trained], tmp_path / "none.pt")
 
 
 def test_a_checkpoint_becomes_a_model_that_runs(tmp_path, toy_data, trained, portrait):
