@@ -181,13 +181,22 @@ def masters_of(model: ModelProto, quantised: ModelProto) -> graph.Arrays:
 def _with_floats(
     model: ModelProto, context: Context, calibration: quantise.Calibration, method: str, kind: str, worst: ModelProto
 ) -> ModelProto:
-    """Leave ever more of the layers that move alpha most in float, until the budget holds."""
+    """Leave ever more of the layers that move alpha most in float, until the budget holds; then as few as it takes.
+
+    Each costs its own time, and that of the way to float and back.
+    """
     order = list(quantise.sensitivity(model, calibration, method, kind))
     for count in FLOATS:
         if count < len(order):
             found = quantise.static(model, calibration, method, kind, frozenset(order[:count]))
             if context.lost(found) <= context.budget:
-                context.note(f"left in float: {', '.join(order[:count])}")
+                left = order[:count]
+                for name in reversed(order[:count]):
+                    fewer = [each for each in left if each != name]
+                    tried = quantise.static(model, calibration, method, kind, frozenset(fewer))
+                    if context.lost(tried) <= context.budget:
+                        left, found = fewer, tried
+                context.note(f"left in float: {', '.join(left)}")
                 return found
     context.note("no choice of layers in float held the budget")
     return worst
