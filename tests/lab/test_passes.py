@@ -83,15 +83,28 @@ def test_senseless_sizes_are_refused(small_model, context, size):
         passes.resized(small_model, context, size)
 
 
-def test_layers_stay_float_until_the_budget_holds(small_model, context):
-    """As few of the most sensitive as will do."""
+@pytest.mark.parametrize("needed", [3, 4])
+def test_layers_stay_float_until_the_budget_holds(small_model, context, needed):
+    """As few of the most sensitive as will do, also where that is no power of two."""
     count = sum(node.op_type == "Conv" for node in small_model.graph.node)
     notes = []
     judged = dataclasses.replace(context, judge=CountingJudge([]), floating=0.9, note=notes.append)
-    budget = 0.001 * (count - 4) + 1e-9  # four must stay float
+    budget = 0.001 * (count - needed) + 1e-9
     found = passes.int8(small_model, dataclasses.replace(judged, budget=budget), method="minmax")
     assert CountingJudge([]).iou_of(found) == pytest.approx(0.9 - budget)
-    assert notes[-1].startswith("left in float: ") and notes[-1].count(",") == 3
+    assert notes[-1].startswith("left in float: ") and notes[-1].count(",") == needed - 1
+
+
+def test_what_stays_float_is_what_is_needed():
+    """Those that can go back do, the last ones first."""
+    asked = []
+
+    def holds(names: list[str]) -> bool:
+        asked.append("".join(names))
+        return {"a", "c"} <= {*names}
+
+    assert passes.fewest(["a", "b", "c", "d"], holds) == ["a", "c"]
+    assert asked == ["abc", "ab", "ac", "c"]
 
 
 def test_what_no_layers_in_float_can_save_is_said(small_model, context):

@@ -185,21 +185,31 @@ def _with_floats(
 
     Each costs its own time, and that of the way to float and back.
     """
+
+    def leaving(names: list[str]) -> ModelProto:
+        return quantise.static(model, calibration, method, kind, frozenset(names))
+
+    def holds(names: list[str]) -> bool:
+        return context.lost(leaving(names)) <= context.budget
+
     order = list(quantise.sensitivity(model, calibration, method, kind))
     for count in FLOATS:
-        if count < len(order):
-            found = quantise.static(model, calibration, method, kind, frozenset(order[:count]))
-            if context.lost(found) <= context.budget:
-                left = order[:count]
-                for name in reversed(order[:count]):
-                    fewer = [each for each in left if each != name]
-                    tried = quantise.static(model, calibration, method, kind, frozenset(fewer))
-                    if context.lost(tried) <= context.budget:
-                        left, found = fewer, tried
-                context.note(f"left in float: {', '.join(left)}")
-                return found
+        if count < len(order) and holds(order[:count]):
+            left = fewest(order[:count], holds)
+            context.note(f"left in float: {', '.join(left)}")
+            return leaving(left)
     context.note("no choice of layers in float held the budget")
     return worst
+
+
+def fewest(names: list[str], holds: Callable[[list[str]], bool]) -> list[str]:
+    """Leave out, from the last one on, every name without which it still holds."""
+    kept = names
+    for name in reversed(names):
+        fewer = [each for each in kept if each != name]
+        if holds(fewer):
+            kept = fewer
+    return kept
 
 
 def _at(model: ModelProto, size: list[int], inside: list[int]) -> ModelProto:
