@@ -8,7 +8,8 @@ from incognito.errors import LabError
 from incognito.lab.passes import PASSES
 from incognito.lab.rungs import DEFAULT, Ladder
 
-SHIPPED = [DEFAULT, *(Path(__file__).parents[2] / "recipes" / f"{name}.toml" for name in ("ladder", "int8", "shipped"))]
+NAMES = ("ladder", "int8", "shipped", "slim")
+SHIPPED = [DEFAULT, *(Path(__file__).parents[2] / "recipes" / f"{name}.toml" for name in NAMES)]
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from incognito import zoo
 from incognito.errors import LabError
 from incognito.lab import weights
 from incognito.lab.begin import is_model
@@ -46,7 +47,7 @@ def _mean_of_states(members: list[Path]) -> State:
 
 def _mean_of_models(members: list[Path]) -> State:
     state = read(members[-1])
-    layers = [weights.read_folded(path) if is_model(path) else _folded(read(path)) for path in members]
+    layers = [weights.read_folded(zoo.find(path).path) if is_model(path) else _folded(read(path)) for path in members]
     shapes = [[weight.shape for weight, _ in each] for each in layers]
     if any(each != shapes[-1] for each in shapes):
         raise LabError("an average is of the same network; name models and checkpoints of one")

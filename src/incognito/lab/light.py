@@ -47,7 +47,7 @@ class InvertedResidual(nn.Module):
         expand = [conv(inputs, hidden, norm=norm)] if expansion > 1 else []
         depthwise = conv(hidden, hidden, 3, stride, groups=hidden, norm=norm)
         self.body = nn.Sequential(*expand, depthwise, conv(hidden, outputs, act=False, norm=norm))
-        self.adds = expansion > 1 and stride == 1 and inputs == outputs  # MobileNetV2's first block never does
+        self.adds = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, h, w) -> (N, outputs, h / stride, w / stride)."""
@@ -159,8 +159,11 @@ def mobilenet_v2_lean() -> Encoder:
 
 
 def mobilenet_v2_slim() -> Encoder:
-    """The lean MobileNetV2 with half its channels at stride 2, where they cost most and know least of people."""
-    return Encoder(
+    """The lean MobileNetV2 with half its channels at stride 2, where they cost most and know least of people.
+
+    Its first block adds no input, as in the lean one, where the widths differ.
+    """
+    encoder = Encoder(
         16,
         (
             ((1, 16, 1, 1),),
@@ -171,6 +174,8 @@ def mobilenet_v2_slim() -> Encoder:
         ),
         norm=False,
     )
+    next(part for part in encoder.modules() if isinstance(part, InvertedResidual)).adds = False
+    return encoder
 
 
 def tiny() -> Encoder:

@@ -122,7 +122,8 @@ def fold(part: nn.Module) -> Folded:
         weight = layer.weight
         bias = torch.zeros(len(weight)) if layer.bias is None else layer.bias
         if norm is not None:
-            gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+            assert norm.running_mean is not None and norm.running_var is not None
+            gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
             weight = weight * gain.reshape(-1, 1, 1, 1)
             bias = norm.bias + (bias - norm.running_mean) * gain
         folded.append((weight.numpy().copy(), bias.numpy().copy()))
