@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import incognito
 from incognito import cache, choice, runtime, zoo
 from incognito.errors import ModelError, UsageError
 from incognito.runtime import ConstantRuntime
-from incognito.segment import Segmenter
+from incognito.segment import Segmenter, beside
 from incognito.timing import FakeClock, Stopwatch
 
 ORT, OPENVINO = "onnxruntime", "openvino"
@@ -269,6 +270,41 @@ def test_a_very_slow_candidate_is_timed_once():
     times = choice.race(machine.runs, Stopwatch(machine.clock))
     assert times == {"slow": pytest.approx(3000.0), "quick": pytest.approx(10.0)}
     assert machine.order.count("slow") == 2
+
+
+def beside_int8(folder: Path, on: str = ORT) -> tuple[str, str]:
+    """What toy is in a stream in which an int8 variant of another model runs."""
+    other = dataclasses.replace(zoo.find("toy.int8"), name="other", file="other.int8.onnx")
+    found = choice.akin(zoo.find("toy"), None, other, on)
+    return found.card.label, found.runtime
+
+
+def test_beside_a_running_model_nothing_is_raced(toys, races, monkeypatch):
+    """The variant of its kind on its runtime is taken; what was chosen before is better known."""
+    monkeypatch.setattr(runtime, "installed", lambda: [ORT, OPENVINO])
+    add_variant(toys, iou=0.95)
+    assert [beside_int8(toys, on) for on in (ORT, OPENVINO)] == [("toy.int8", ORT), ("toy.int8", OPENVINO)]
+    assert not races and not (toys / "cache").exists()
+    running()
+    assert beside_int8(toys, ORT) == ("toy.int8", OPENVINO)
+
+
+@pytest.mark.parametrize(("most", "iou"), [(200.0, 0.95), (255.0, 0.9)])
+def test_beside_a_running_model_the_rules_hold(toys, races, most, iou):
+    """A variant that finds another alpha, or loses too much, is not taken: the base is."""
+    add_variant(toys, most=most, iou=iou)
+    assert beside_int8(toys) == ("toy", ORT)
+
+
+def test_a_stream_takes_what_is_beside(toys, races):
+    """The first model of a stream is raced for, and the next one is not."""
+    add_variant(toys, iou=0.95)
+    first = beside("toy", None, None)
+    assert (first.card.label, len(races)) == ("toy.int8", 1)
+    shutil.rmtree(toys / "cache")
+    second = beside("toy", 1, first)
+    assert (second.card.label, second.runtime_name, len(races)) == ("toy.int8", ORT, 1)
+    assert beside(str(toys / "toy.onnx"), 1, first).card.label == "toy"
 
 
 def test_a_real_race_chooses_among_what_is_here(tmp_path, monkeypatch):

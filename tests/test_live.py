@@ -72,7 +72,7 @@ def live(script: str, finder: Finder | None = None, sinks=None, fps: float = 60.
         "behind": ("green",),
         "size": SIZE,
         "fps": fps,
-        "load_model": lambda name, threads: Segmenter(name, runtime=finder or Finder()),
+        "load_model": lambda name, threads, running: Segmenter(name, runtime=finder or Finder()),
         "load_background": lambda text: Colour(*GREEN),
         **plan,
     }
@@ -133,12 +133,19 @@ def test_frames_go_out_without_their_room():
 def test_nothing_is_shown_before_the_first_matte():
     """While the model loads the safe picture goes out."""
 
-    def slow(name: str, threads: int | None) -> Segmenter:
+    def slow(name: str, threads: int | None, running: Segmenter | None) -> Segmenter:
         time.sleep(0.5)
         return Segmenter(name, runtime=Finder())
 
     _, sink = run("ok*90 end", load_model=slow)
     assert kinds(sink.pictures) == "sL"
+
+
+def test_a_model_is_asked_once_before_the_first_frame():
+    """A network's first answer is its slowest, and no frame has to wait for it; one that fails then is asked again."""
+    finder = Finder({0: ZeroDivisionError("cold")})
+    made, _ = run("ok*20 end", finder)
+    assert finder.runs == made.tally.processed + 1 > 10
 
 
 def test_a_background_that_loads_slowly_is_waited_for():
@@ -167,7 +174,7 @@ def test_a_background_that_cannot_be_loaded_ends_the_run():
 def test_whatever_cannot_be_loaded_ends_the_run():
     """Also where a library raises what nobody foresaw."""
 
-    def fails(name: str, threads: int | None) -> Segmenter:
+    def fails(name: str, threads: int | None, running: Segmenter | None) -> Segmenter:
         raise ZeroDivisionError("no weights")
 
     made, sinks = live("ok*90 end", load_model=fails)
@@ -238,7 +245,7 @@ def test_the_governor_may_change_the_model():
     """The last one goes on until the other is loaded."""
     loaded: list[tuple[str, int | None]] = []
 
-    def load(name: str, threads: int | None) -> Segmenter:
+    def load(name: str, threads: int | None, running: Segmenter | None) -> Segmenter:
         loaded.append((name, threads))
         return Segmenter(name, runtime=Finder())
 
@@ -254,7 +261,7 @@ def test_the_governor_may_take_threads_away():
     before, threads = hands.count(), set()
     loaded: list[tuple[str, int | None]] = []
 
-    def load(name: str, threads: int | None) -> Segmenter:
+    def load(name: str, threads: int | None, running: Segmenter | None) -> Segmenter:
         loaded.append((name, threads))
         return Segmenter(name, runtime=Finder())
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError
@@ -78,12 +78,34 @@ def choose(base: Card, threads: int | None = None, name: str | None = None) -> C
     if name:
         runtime.require(name)
     names = [name] if name else runtime.installed()
-    candidates = [Candidate(card, each, refused=_loss(base, card)) for card in zoo.variants(base) for each in names]
+    candidates = _candidates(base, names)
     if sum(not candidate.refused for candidate in candidates) < 2:
         return Choice(candidates)
     key = _key(candidates, threads)
     known = _recall(candidates, cache.read(base.name, key))
     return Choice(_found_out(base, candidates, threads, key) if known is None else known)
+
+
+def akin(base: Card, threads: int | None, like: Card, name: str) -> Candidate:
+    """Choose for a stream in which another model's variant `like` runs, on the named runtime.
+
+    That is what is known; or else the base's variant of the same kind on the same runtime. It must find the base's
+    alpha, but is not timed, which would take two seconds of the stream; so nothing is kept. The base on ONNX Runtime
+    where there is no such variant. Raises ModelError where a card or the base cannot be used.
+    """
+    candidates = _candidates(base, runtime.installed())
+    known = _recall(candidates, cache.read(base.name, _key(candidates, threads)))
+    if known is not None:
+        return Choice(known).best
+    label = base.label + like.label.removeprefix(like.name)
+    fitting = [each for each in candidates if (each.card.label, each.runtime) == (label, name)]
+    tried = _tried(base, fitting, threads, _portrait(base))
+    return next((each for each, network in tried if network), candidates[0])
+
+
+def _candidates(base: Card, names: Sequence[str]) -> list[Candidate]:
+    """All variants on the named runtimes; those that lose too much are refused."""
+    return [Candidate(card, each, refused=_loss(base, card)) for card in zoo.variants(base) for each in names]
 
 
 def _found_out(base: Card, candidates: list[Candidate], threads: int | None, key: dict[str, Any]) -> list[Candidate]:
@@ -162,11 +184,18 @@ def _recall(candidates: list[Candidate], rows: Any) -> list[Candidate] | None:
 def _calibrate(base: Card, candidates: list[Candidate], threads: int | None) -> list[Candidate]:
     """Load what was not refused, compare it with the base on ONNX Runtime, and time what agrees."""
     picture = _portrait(base)
-    expected = Network(base, runtime.open_runtime(base, threads))(picture)
-    tried = [_try(each, threads, picture, expected) for each in candidates]
+    tried = _tried(base, candidates, threads, picture)
     runs = {each.name: partial(network, picture) for each, network in tried if network}
     times = race(runs, Stopwatch())
     return [dataclasses.replace(each, milliseconds=times.get(each.name)) for each, _ in tried]
+
+
+def _tried(
+    base: Card, candidates: list[Candidate], threads: int | None, picture: Picture
+) -> list[tuple[Candidate, Network | None]]:
+    """Each candidate, with its network where that can be run and finds what the base does on ONNX Runtime."""
+    expected = Network(base, runtime.open_runtime(base, threads))(picture)
+    return [_try(each, threads, picture, expected) for each in candidates]
 
 
 def _try(

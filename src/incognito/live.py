@@ -29,7 +29,7 @@ from incognito.governor import Governor, Step
 from incognito.guard import OLDEST, Guard, State, safe_picture
 from incognito.loading import Loading
 from incognito.mailbox import Mailbox, Shot
-from incognito.segment import Segmenter
+from incognito.segment import Segmenter, beside
 from incognito.sink import Asked, Command, Sink
 from incognito.tally import LATENCY, LOOP, Tally
 from incognito.timing import Clock
@@ -57,7 +57,8 @@ class Plan:
     fps: float = 30.0
     side_by_side: bool = False
     seconds: float | None = None
-    load_model: Callable[[str, int | None], Segmenter] = field(default=Segmenter)  # of a name, on so many threads
+    # of a name, on so many threads, beside the one that runs, if any
+    load_model: Callable[[str, int | None, Segmenter | None], Segmenter] = field(default=beside)
     load_background: Callable[[str], Background] = field(default=backgrounds.parse)
 
 
@@ -242,22 +243,23 @@ class Live:
     def _segmenter(self) -> Segmenter | None:
         """The model that the governor wants, or the last one while that is loaded; None before there is any."""
         step = self._governor.step
-        wanted = self._load_model(step)
+        wanted = self._load_model(step, self._model.value)
         if wanted.value and wanted is not self._model:
             self._model = wanted
             hands.use(step.threads or self._hands)
         return self._model.value
 
-    def _load_model(self, step: Step) -> Loading[Segmenter]:
+    def _load_model(self, step: Step, running: Segmenter | None = None) -> Loading[Segmenter]:
         """A step's model, which is on its way from the first time on that it is asked for.
 
         One that runs already is only given other threads: to choose its variant anew would take seconds of the call.
         """
         wanted = step.model, step.threads
         if wanted not in self._models:
-            running = self._models.get((step.model, None))
-            load = running.value.on if running and running.value else partial(self._plan.load_model, step.model)
-            self._models[wanted] = Loading(partial(load, step.threads))
+            same = self._models.get((step.model, None))
+            load = partial(self._plan.load_model, step.model, step.threads, running)
+            load = partial(same.value.on, step.threads) if same and same.value else load
+            self._models[wanted] = Loading(partial(_warmed, load, self._safe))
         return self._models[wanted]
 
     def _distrust(self, reason: str) -> None:
@@ -340,6 +342,14 @@ class Live:
         background = self._places[self._chosen].value
         if isinstance(background, Blur):
             background.strength = min(max(background.strength * times, 1.0), float(backgrounds.STRONGEST))
+
+
+def _warmed(load: Callable[[], Segmenter], picture: Picture) -> Segmenter:
+    """What is loaded, once it was asked for a matte: its first one takes up to four times as long."""
+    segmenter = load()
+    with suppress(Exception):  # what is wrong is told when a frame is asked about
+        segmenter.step(picture, None)
+    return segmenter
 
 
 def _fitted(pixels: Picture, size: tuple[int, int]) -> Picture:

@@ -90,6 +90,14 @@ class Segmenter:
         return frame.shrunk(self.card.size)
 
 
+def beside(model: str, threads: int | None, running: Segmenter | None) -> Segmenter:
+    """Open a model for a stream: where another one runs in it, at once, without a race between its variants."""
+    if running is None or not zoo.is_name(model):
+        return Segmenter(model, threads)
+    found = choice.akin(zoo.find(model), threads, running.card, running.runtime_name)
+    return Segmenter(found.card.path, threads, found.runtime)
+
+
 def _open(model: str | Path, threads: int | None, runtime: str | Runtime | None) -> Network:
     """What was asked for; the choice where a shipped model's name leaves it open."""
     card = zoo.find(model)

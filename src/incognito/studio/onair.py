@@ -226,8 +226,8 @@ def _obey(change: Change, broadcast: Broadcast, house: House) -> bool:
     return not change.stop
 
 
-def _model(house: House, name: str, threads: int | None) -> Segmenter:
-    """A model, on the one thread that the studio has for each."""
+def _model(house: House, name: str, threads: int | None, running: Segmenter | None) -> Segmenter:
+    """A model, on the one thread that the studio has for each, whatever else is running."""
     return house.models.open(name)
 
 
