@@ -25,11 +25,12 @@ def measure(model: str, size: tuple[int, int], seconds: int) -> Row:
     """
     height, width = size
     frame = f"{width}x{height}"
-    segmenter, watch = Segmenter(model), Watch()
-    watch.calibrate()
+    segmenter = Segmenter(model)
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder) / "film.mp4"
         demo.write_film(film, (scripted.made(number, size) for number in range(seconds * demo.RATE)), size)
+        watch = Watch()
+        watch.calibrate()
         tally = session.run({"camera": str(film), "to": "null", "model": model, "size": frame, "fps": demo.RATE})
     watch.calibrate()
     return {
