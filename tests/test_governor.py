@@ -70,16 +70,17 @@ def test_there_is_a_last_step(milliseconds):
 
 def test_a_smaller_network_comes_before_fewer_frames():
     """For the shipped ones; a network of one's own is only asked less often."""
-    assert steps_of("best")[:4] == [Step("best", 1), Step("fast", 1), Step("tiny", 1), Step("tiny", 2)]
-    assert steps_of("fast")[:3] == [Step("fast", 1), Step("tiny", 1), Step("tiny", 2)]
+    smaller = [Step("fast", 1), Step("fast", 1, share=7 / 8), Step("tiny", 1), Step("tiny", 2)]
+    assert steps_of("best")[:5] == [Step("best", 1), *smaller]
+    assert steps_of("fast")[:4] == smaller
     assert steps_of("mine.onnx") == [Step("mine.onnx", every) for every in (1, 2, 3, 4)]
 
 
 def test_to_spare_cpu_time_a_single_thread_comes_first(monkeypatch):
     """The same network, which loses nothing but time; all that comes after has one thread too."""
-    steps = [Step("fast", 1), Step("fast", 1, 1), Step("tiny", 1, 1), Step("tiny", 2, 1)]
+    steps = [Step("fast", 1), Step("fast", 1, 1), Step("fast", 1, 1, 7 / 8), Step("tiny", 1, 1), Step("tiny", 2, 1)]
     monkeypatch.setattr("incognito.governor.cores", lambda: 2)
-    assert steps_of("fast", sparing=True)[:4] == steps
-    assert Governor(0.25, 30.0, "fast")._steps[:4] == steps and Governor(None, 30.0, "fast").step == Step("fast", 1)
+    assert steps_of("fast", sparing=True)[:5] == steps
+    assert Governor(0.25, 30.0, "fast")._steps[:5] == steps and Governor(None, 30.0, "fast").step == Step("fast", 1)
     monkeypatch.setattr("incognito.governor.cores", lambda: 1)
     assert steps_of("fast", sparing=True) == steps_of("fast")

@@ -15,6 +15,7 @@ import pytest
 from incognito import Segmenter, hands, zoo
 from incognito.background import Colour
 from incognito.errors import CameraError, IncognitoError, InputError, SinkError
+from incognito.frame import Frame
 from incognito.governor import Step
 from incognito.guard import State, safe_picture
 from incognito.live import Live, Plan
@@ -142,10 +143,18 @@ def test_nothing_is_shown_before_the_first_matte():
 
 
 def test_a_model_is_asked_once_before_the_first_frame():
-    """A network's first answer is its slowest, and no frame has to wait for it; one that fails then is asked again."""
-    finder = Finder({0: ZeroDivisionError("cold")})
-    made, _ = run("ok*20 end", finder)
-    assert finder.runs == made.tally.processed + 1 > 10
+    """A network's first answer is its slowest, and no frame has to wait for it; what fails then is asked again."""
+    seen: list[np.ndarray] = []
+
+    class Cold(Finder):
+        def run(self, tensor: np.ndarray) -> np.ndarray:
+            seen.append(tensor)
+            return super().run(tensor)
+
+    _, sink = run("ok*90 end", Cold({0: ZeroDivisionError("cold")}))
+    size = zoo.find("fast").size
+    assert np.array_equal(seen[0][0], Frame(safe_picture(SIZE)).shrunk(size))
+    assert not np.array_equal(seen[1], seen[0]) and "L" in kinds(sink.pictures)
 
 
 def test_a_background_that_loads_slowly_is_waited_for():
@@ -278,10 +287,28 @@ def test_the_governor_may_take_threads_away():
         governor.note = lambda seconds: setattr(governor, "step", Step("fast", 1, threads=1))
         made.run()
         assert threads == {1, 2} and hands.count() == 2 and hides_the_room(sinks)
-        assert [*made._models] == [("fast", None), ("fast", 1)]
+        assert [*made._models] == [("fast", None, 1.0), ("fast", 1, 1.0)]
         assert loaded == [("fast", None)]  # on one thread it is the same variant, which is not chosen again
     finally:
         hands.use(before)
+
+
+@pytest.mark.parametrize(("runtime", "narrow"), [("openvino", True), ("onnxruntime", False)])
+def test_the_governor_may_narrow_what_a_network_sees(runtime, narrow):
+    """Where the runtime can do that; where it cannot, the network goes on as it was."""
+    loaded: list[str] = []
+
+    def load(name: str, threads: int | None, running: Segmenter | None) -> Segmenter:
+        loaded.append(name)
+        return Segmenter(name, runtime=runtime)
+
+    made, sinks = live("ok*90 end", load_model=load)
+    made._governor = governor = SimpleNamespace(step=Step("fast.int8", 1))
+    governor.note = lambda seconds: setattr(governor, "step", Step("fast.int8", 1, share=7 / 8))
+    made.run()
+    running = made._segmenter()
+    assert running and (running.card.size < zoo.find("fast").size) == narrow
+    assert loaded == ["fast.int8"] and hides_the_room(sinks)
 
 
 def test_a_stalled_camera_is_not_a_frozen_picture():

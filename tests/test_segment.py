@@ -212,6 +212,27 @@ def test_other_threads_run_the_same_variant(portrait, monkeypatch):
     assert given.asked == 1
 
 
+@pytest.mark.parametrize("model", ["fast.int8", "tiny.int8"])
+def test_a_network_may_see_fewer_pixels(portrait, model):
+    """On OpenVINO, with the same weights: in multiples of 32, and the portrait's matte stays nearly what it was."""
+    whole = Segmenter(model, runtime="openvino")
+    narrow = whole.on(None, share=7 / 8)
+    assert narrow.card.size == narrow.raw(portrait).shape
+    shares = np.divide(narrow.card.size, whole.card.size)
+    assert not np.any(np.mod(narrow.card.size, 32)) and np.all((shares > 0.8) & (shares < 0.9))
+    assert (narrow.card.path, narrow.card.sha256) == (whole.card.path, whole.card.sha256)
+    found, expected = narrow(portrait).alpha >= 0.5, whole(portrait).alpha >= 0.5
+    assert np.sum(found & expected) / np.sum(found | expected) > 0.93
+    assert narrow.on(1).card.size == whole.card.size
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", Counting(0.5)])
+def test_what_cannot_see_fewer_pixels_says_so(runtime):
+    """It is never asked at a size that was not wanted."""
+    with pytest.raises(UsageError, match="openvino"):
+        Segmenter("fast.int8", runtime=runtime, share=0.5)
+
+
 @pytest.mark.parametrize("size", [(720, 1280), (1080, 1920), (448, 336), (500, 300), (2303, 1791)])
 def test_shrinking_is_close_to_area_averaging(portrait, size):
     """The fast way down stays within a few grey levels of OpenCV's exact area average."""

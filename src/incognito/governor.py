@@ -1,4 +1,4 @@
-"""The governor: which network is asked, on how many threads and how often, for a call to stay within budget and pace.
+"""The governor: which network is asked, on what and how often, for a call to stay within its budget and pace.
 
 It never oscillates: it steps down soon where there is too much work, up only after a long calm with room to spare, and
 waits twice as long each time that going up was a mistake.
@@ -7,13 +7,18 @@ waits twice as long each time that going up was a mistake.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from incognito.runtime import cores
 from incognito.timing import Clock
 
 CADENCES = (1, 2, 3, 4)  # every n-th frame is segmented; at 30 a second the oldest matte is then 100 ms old
-SMALLER = {"best": ("best", "fast", "tiny"), "fast": ("fast", "tiny")}  # what may stand in for a shipped model
+# What may stand in for a shipped model, and the share of its height and width that it sees. At 7/8 `fast` takes three
+# quarters of its time and loses 0.02 of IoU on scenes, 0.003 on streets, nothing on portraits; `tiny` loses more.
+SMALLER = {
+    "best": (("best", 1.0), ("fast", 1.0), ("fast", 7 / 8), ("tiny", 1.0)),
+    "fast": (("fast", 1.0), ("fast", 7 / 8), ("tiny", 1.0)),
+}
 HOLD = 2.0  # seconds between two steps down
 CALM = 10.0  # seconds of calm before the first step up
 LONGEST = 600.0  # seconds of calm that may be asked for
@@ -23,22 +28,26 @@ WEIGHT = 0.1  # of a new figure, in the running mean
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A model, which frames it segments (every n-th), and the threads that a frame has; None for one a core."""
+    """A model, which frames it segments (every n-th), and the threads that a frame has; None for one a core.
+
+    `share` of its height and width is what it sees.
+    """
 
     model: str
     every: int
     threads: int | None = None
+    share: float = 1.0
 
 
 def steps_of(model: str, sparing: bool = False) -> list[Step]:
-    """What may be done with less and less: a shipped model's smaller ones first, then fewer frames.
+    """What may be done with less and less: a shipped model on fewer pixels and smaller ones first, then fewer frames.
 
     Where CPU time is to be spared, a single thread comes first: the same picture, somewhat later, for a quarter less.
     """
-    models, threads = SMALLER.get(model, (model,)), 1 if sparing and cores() > 1 else None
+    models, threads = SMALLER.get(model, ((model, 1.0),)), 1 if sparing and cores() > 1 else None
     first = [Step(model, CADENCES[0])] if threads else []
-    smaller = [Step(each, CADENCES[0], threads) for each in models]
-    return [*first, *smaller, *(Step(models[-1], every, threads) for every in CADENCES[1:])]
+    smaller = [Step(each, CADENCES[0], threads, share) for each, share in models]
+    return [*first, *smaller, *(replace(smaller[-1], every=every) for every in CADENCES[1:])]
 
 
 class Governor:

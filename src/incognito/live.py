@@ -92,7 +92,7 @@ class Live:
         self._watched = self._begun
         self._asleep = False
         self._loads: list[Loading[Any]] = []  # what the run cannot do without
-        self._models: dict[tuple[str, int | None], Loading[Segmenter]] = {}
+        self._models: dict[tuple[str, int | None, float], Loading[Segmenter]] = {}
         self._hands = hands.count()
         self._asked: Loading[Background] | None = None  # a background that is to come once it is loaded
 
@@ -252,13 +252,14 @@ class Live:
     def _load_model(self, step: Step, running: Segmenter | None = None) -> Loading[Segmenter]:
         """A step's model, which is on its way from the first time on that it is asked for.
 
-        One that runs already is only given other threads: to choose its variant anew would take seconds of the call.
+        One that runs already is only given other threads and another size: to choose its variant anew would take
+        seconds of the call. One that cannot be had leaves the last one running.
         """
-        wanted = step.model, step.threads
+        wanted = step.model, step.threads, step.share
         if wanted not in self._models:
-            same = self._models.get((step.model, None))
+            loaded = [each.value for (model, *_), each in self._models.items() if model == step.model and each.value]
             load = partial(self._plan.load_model, step.model, step.threads, running)
-            load = partial(same.value.on, step.threads) if same and same.value else load
+            load = partial(loaded[0].on, step.threads, step.share) if loaded else load
             self._models[wanted] = Loading(partial(_warmed, load, self._safe))
         return self._models[wanted]
 

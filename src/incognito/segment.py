@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from incognito import choice, refine, zoo
+from incognito.errors import UsageError
 from incognito.frame import Frame, Matte, Picture, Plane
 from incognito.network import Network
-from incognito.runtime import OnnxRuntime, Runtime, open_runtime
+from incognito.runtime import OnnxRuntime, OpenVinoRuntime, Runtime, open_runtime
 from incognito.timing import Stages, Stopwatch
+from incognito.zoo import Card
+
+STRIDE = 32  # of a U-Net: what its sides are multiples of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,14 +33,19 @@ class Segmenter:
     `model` is a shipped model's name, whose fastest variant here is chosen (`incognito.choice`), or one variant: a name
     such as "fast.int8", or the path of an .onnx with its card beside it. `threads` defaults to the machine's cores.
     `runtime` is "onnxruntime", "openvino", or an object that takes their place; without it a name's is chosen too, and
-    a variant's is ONNX Runtime. `card` and `runtime_name` say what runs. Raises UnknownModelError, UsageError and
+    a variant's is ONNX Runtime. `card` and `runtime_name` say what runs. `share` of the card's height and width is what
+    the network sees, in multiples of 32; less than 1 needs OpenVINO. Raises UnknownModelError, UsageError and
     ModelError.
     """
 
     def __init__(
-        self, model: str | Path = "fast", threads: int | None = None, runtime: str | Runtime | None = None
+        self,
+        model: str | Path = "fast",
+        threads: int | None = None,
+        runtime: str | Runtime | None = None,
+        share: float = 1.0,
     ) -> None:
-        self._network = _open(model, threads, runtime)
+        self._network, self._threads = _open(model, threads, runtime, share), threads
         self._given = None if isinstance(runtime, str) else runtime
         self.card, self.runtime_name = self._network.card, self._network.runtime_name
 
@@ -71,9 +80,9 @@ class Segmenter:
         guide = refine.guide_of(self._shrink(frame), alpha.shape)
         return StreamState(frame.size, refine.Memory(alpha, guide))
 
-    def on(self, threads: int | None) -> Segmenter:
-        """Make a segmenter of the same variant on the same runtime, which takes so many threads; nothing is chosen."""
-        return Segmenter(self.card.path, threads, self._given or self.runtime_name)
+    def on(self, threads: int | None, share: float = 1.0) -> Segmenter:
+        """Make a segmenter of the same variant on the same runtime; nothing is chosen. None is as many threads."""
+        return Segmenter(self.card.path, threads or self._threads, self._given or self.runtime_name, share)
 
     def raw(self, frame: Any) -> Plane:
         """The network's own output for a frame, float32 (h, w) in [0, 1], before any refinement."""
@@ -98,12 +107,23 @@ def beside(model: str, threads: int | None, running: Segmenter | None) -> Segmen
     return Segmenter(found.card.path, threads, found.runtime)
 
 
-def _open(model: str | Path, threads: int | None, runtime: str | Runtime | None) -> Network:
+def _open(model: str | Path, threads: int | None, runtime: str | Runtime | None, share: float) -> Network:
     """What was asked for; the choice where a shipped model's name leaves it open."""
     card = zoo.find(model)
-    if runtime is not None and not isinstance(runtime, str):
-        return Network(card, runtime)
-    if zoo.is_name(model):
+    if zoo.is_name(model) and (runtime is None or isinstance(runtime, str)):
         best = choice.choose(card, threads, runtime).best
         card, runtime = best.card, best.runtime
+    if share != 1:
+        return _narrowed(card, threads, runtime or OnnxRuntime.name, share)
+    if runtime is not None and not isinstance(runtime, str):
+        return Network(card, runtime)
     return Network(card, open_runtime(card, threads, runtime or OnnxRuntime.name))
+
+
+def _narrowed(card: Card, threads: int | None, runtime: str | Runtime, share: float) -> Network:
+    """A network that sees a share of its card's height and width."""
+    if runtime != OpenVinoRuntime.name:
+        raise UsageError(f"{card.label} sees another size on openvino only; choose that, or its own size")
+    height, width = (max(STRIDE, round(side * share / STRIDE) * STRIDE) for side in card.size)
+    narrow = replace(card, height=height, width=width)
+    return Network(narrow, OpenVinoRuntime(card, threads, narrow.size))
