@@ -165,17 +165,3 @@ def test_a_thing_before_a_person_is_no_person(toy_data):
     hidden = left == 0
     assert 0.005 < hidden.mean() < 0.3
     assert (held[left == 255] == 90).all()
-
-
-def test_a_part_of_another_place_is_nobody_either(toy_data, monkeypatch):
-    """It covers some of an empty place, now and then, and nobody is in the whole."""
-    always = Data(photo=1, composite=1, mashup=1, empty=1, groups={}, collage=1.0)
-    scenes = Scenes(read_manifest(toy_data, "train"), always, (64, 64), 1, 8)
-    nothing = np.zeros((64, 64), np.uint8)
-    places = iter([90, 200] * 40)
-    monkeypatch.setattr(scenes, "_empty", lambda rng: [np.full((64, 64, 3), next(places), np.uint8), nothing, ~nothing])
-    rng = np.random.default_rng(3)
-    for _ in range(20):
-        place, alpha, valid = scenes._nobody(rng)
-        assert {*np.unique(place)} == {90, 200} and 0.08 < (place == 200).mean() < 0.65
-        assert not alpha.any() and valid.all()

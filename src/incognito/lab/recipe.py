@@ -41,7 +41,6 @@ class Data:
     groups: dict[str, float]
     window: float = 0.3  # the smallest window that is cut out, of a picture's area: 1 shows it whole, as a user would
     change: float = 1.0  # how much light and colour are changed, and how often a picture is turned or spoilt
-    collage: float = 0.0  # how often an empty place has a part of another one in it
 
 
 @dataclass(frozen=True, slots=True)

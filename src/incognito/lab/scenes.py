@@ -18,7 +18,6 @@ from incognito.lab.recipe import Data
 
 HALF_TALL, WHOLE_TALL = (0.6, 1.3), (0.3, 1.1)  # how tall pasted people are, as shares of the picture's height
 POSTER, HELD, RELIT = 0.08, 0.15, 0.25  # how often: a picture of a person on a wall, a thing before one, other light
-PATCH = 0.3, 0.8  # how long the sides of a part of another place are, as shares of the picture's
 WHOLE = "people/street"  # whole bodies, from head to foot
 FEATHERED = frozenset({"people/portraits", "people/heads", "people/rendered", WHOLE})  # photos whose masks cut cleanly
 
@@ -63,7 +62,7 @@ class Scenes:
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         rng = np.random.default_rng((self._seed, index))
-        draw = (self._photo, self._composite, self._mashup, self._nobody)[_pick(self._kind_odds, rng)]
+        draw = (self._photo, self._composite, self._mashup, self._empty)[_pick(self._kind_odds, rng)]
         picture, alpha, valid = draw(rng)
         if rng.random() < RELIT * self._mixture.change:
             picture = augment.relight(picture, rng)
@@ -80,18 +79,6 @@ class Scenes:
     def _empty(self, rng: np.random.Generator) -> augment.Layers:
         layers = augment.flip(list(_load(self._empties[_pick(self._empty_odds, rng)])), rng)
         return augment.crop(layers, rng, self._size, self._mixture.window)
-
-    def _nobody(self, rng: np.random.Generator) -> augment.Layers:
-        """An empty place, now and then with a part of another one before it: else they are learnt one by one."""
-        place, alpha, valid = self._empty(rng)
-        collage = self._mixture.collage
-        if collage and rng.random() < collage:
-            part = self._empty(rng)[0]
-            size = [max(1, round(side * rng.uniform(*PATCH))) for side in self._size]
-            top, left = (int(rng.integers(0, side - taken + 1)) for side, taken in zip(self._size, size, strict=True))
-            where = slice(top, top + size[0]), slice(left, left + size[1])
-            place[where] = augment.resize(part, (size[0], size[1])) if rng.random() < 0.5 else part[where]
-        return [place, alpha, valid]
 
     def _composite(self, rng: np.random.Generator) -> augment.Layers:
         place, alpha, valid = self._empty(rng)
