@@ -61,13 +61,13 @@ class OnnxRuntime:
 class OpenVinoRuntime:
     """A network on OpenVINO's CPU plugin, on exactly the threads that were asked for.
 
-    A model whose card says bf16 is computed in bf16, where the CPU has it. `size` is another input size (height, width)
-    than the card's, for models that bear it.
+    A model whose card says bf16 is computed in bf16, where the CPU has it. With `reshaped` a model that was made for
+    another size is brought to the card's.
     """
 
     name = "openvino"
 
-    def __init__(self, card: Card, threads: int | None = None, size: tuple[int, int] | None = None) -> None:
+    def __init__(self, card: Card, threads: int | None = None, reshaped: bool = False) -> None:
         require(self.name)
         settings = {
             "INFERENCE_NUM_THREADS": _allowed(threads),
@@ -81,15 +81,15 @@ class OpenVinoRuntime:
             if card.precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
                 raise ModelError(f"{card.path} needs bf16, which this CPU has not; choose another variant")
             graph = core.read_model(network)
-            if size:
-                graph.reshape(_wanted(card.layout, size))
+            if reshaped:
+                graph.reshape(_shape(card))
             model = core.compile_model(graph, "CPU", settings)
         except RuntimeError as error:
             raise ModelError(f"{card.path} cannot be run ({_reason(error)}); choose onnxruntime") from None
         tensor = model.inputs[0]
         kinds = {"u8": "uint8", "f32": "float"}
         shape = [side.get_length() if side.is_static else None for side in tensor.get_partial_shape()]
-        _check(card, kinds.get(tensor.element_type.get_type_name(), "another type"), shape, size)
+        _check(card, kinds.get(tensor.element_type.get_type_name(), "another type"), shape)
         self._path = card.path
         self._request = model.create_infer_request()
 
@@ -179,14 +179,14 @@ def _allowed(threads: int | None) -> int:
     return threads or cores()
 
 
-def _wanted(layout: str, size: tuple[int, int]) -> list[int]:
-    """The shape of the input that a picture of a size (height, width) makes."""
-    return [1, *size, 3] if layout == "NHWC" else [1, 3, *size]
+def _shape(card: Card) -> list[int]:
+    """The shape of a card's input."""
+    return [1, *card.size, 3] if card.layout == "NHWC" else [1, 3, *card.size]
 
 
-def _check(card: Card, kind: str, shape: list[Any], size: tuple[int, int] | None = None) -> None:
-    """Refuse a graph whose input is not what the card says, at another size where one was asked for."""
-    wanted = _wanted(card.layout, size or card.size)
+def _check(card: Card, kind: str, shape: list[Any]) -> None:
+    """Refuse a graph whose input is not what the card says."""
+    wanted = _shape(card)
     fits = all(got == want or not isinstance(got, int) for got, want in zip(shape, wanted, strict=False))
     said = {"uint8": "uint8", "float32": "float"}[card.dtype]
     if kind != said or len(shape) != 4 or not fits:

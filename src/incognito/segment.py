@@ -81,7 +81,7 @@ class Segmenter:
         return StreamState(frame.size, refine.Memory(alpha, guide))
 
     def on(self, threads: int | None, share: float = 1.0) -> Segmenter:
-        """Make a segmenter of the same variant on the same runtime; nothing is chosen. None is as many threads."""
+        """Make a segmenter of the same variant on the same runtime, with its threads for None; nothing is chosen."""
         return Segmenter(self.card.path, threads or self._threads, self._given or self.runtime_name, share)
 
     def raw(self, frame: Any) -> Plane:
@@ -113,11 +113,10 @@ def _open(model: str | Path, threads: int | None, runtime: str | Runtime | None,
     if zoo.is_name(model) and (runtime is None or isinstance(runtime, str)):
         best = choice.choose(card, threads, runtime).best
         card, runtime = best.card, best.runtime
+    runtime = OnnxRuntime.name if runtime is None else runtime
     if share != 1:
-        return _narrowed(card, threads, runtime or OnnxRuntime.name, share)
-    if runtime is not None and not isinstance(runtime, str):
-        return Network(card, runtime)
-    return Network(card, open_runtime(card, threads, runtime or OnnxRuntime.name))
+        return _narrowed(card, threads, runtime, share)
+    return Network(card, open_runtime(card, threads, runtime) if isinstance(runtime, str) else runtime)
 
 
 def _narrowed(card: Card, threads: int | None, runtime: str | Runtime, share: float) -> Network:
@@ -126,4 +125,4 @@ def _narrowed(card: Card, threads: int | None, runtime: str | Runtime, share: fl
         raise UsageError(f"{card.label} sees another size on openvino only; choose that, or its own size")
     height, width = (max(STRIDE, round(side * share / STRIDE) * STRIDE) for side in card.size)
     narrow = replace(card, height=height, width=width)
-    return Network(narrow, OpenVinoRuntime(card, threads, narrow.size))
+    return Network(narrow, OpenVinoRuntime(narrow, threads, reshaped=True))
