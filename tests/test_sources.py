@@ -184,6 +184,24 @@ def test_a_film_keeps_its_own_pace(film):
     paced.close()
 
 
+def test_a_film_decodes_the_next_picture_late(film, monkeypatch):
+    """Not while the one that was given is worked on, and never so late that it misses its time."""
+    clock, decoded = FakeClock(), []
+    next_picture = Film._next
+
+    def noted(self: Film) -> tuple[float, np.ndarray]:
+        decoded.append(round(clock.now, 3))
+        return next_picture(self)
+
+    monkeypatch.setattr(Film, "_next", noted)
+    paced = Film(film, clock=clock, sleep=clock.advance)
+    paced.open()
+    for _ in range(3):
+        paced.read()
+    assert decoded == [0, 0, 0.12] and clock.now == pytest.approx(0.4)
+    paced.close()
+
+
 def test_a_films_picture_that_stays_long_is_given_again(tmp_path):
     """No read waits for more than a moment, however long the gap is."""
     clock = FakeClock()

@@ -20,13 +20,15 @@ from incognito.frame import Picture
 from incognito.timing import Clock
 
 TIMEOUT = (5.0, PATIENCE)  # seconds to open a stream, and to wait for more of it
+REST = 0.02  # seconds that a film waits before it decodes, at the most
 UNBLOCKED = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Film:
     """A video file, each picture when its time comes; with `paced` False, as fast as it is read.
 
-    A picture that is shown for long is given again meanwhile.
+    A picture that is shown for long is given again meanwhile. The next one is not decoded before half of its time has
+    passed: until then the cores are for whoever works on the one that was given.
     """
 
     lasting = False
@@ -44,6 +46,7 @@ class Film:
         self._begun: float | None = None
         self._last: Picture | None = None
         self._ahead: tuple[float, Picture] | None = None
+        self._times = (0.0, 0.0)  # of the last two pictures
 
     def open(self) -> None:
         """Open it from its beginning. Raises CameraError."""
@@ -55,18 +58,30 @@ class Film:
             raise CameraError(str(error)) from None
         self._pictures = video.pictures(self._path)
         self._begun = self._last = self._ahead = None
+        self._times = (0.0, 0.0)
 
     def read(self) -> Picture:
         """Wait for the next picture's time; raises CameraError where the file is damaged."""
-        seconds, pixels = self._ahead = self._ahead or self._next()
+        patience = self._clock() + PATIENCE
+        if self._ahead is None:
+            self._rest()
+            self._ahead = self._next()
+            self._times = self._times[1], self._ahead[0]
+        seconds, pixels = self._ahead
         if self._paced:
             self._begun = self._clock() if self._begun is None else self._begun
-            wait = self._begun + seconds - self._clock()
-            self._sleep(min(max(0.0, wait), PATIENCE))
-            if wait > PATIENCE and self._last is not None:
+            due = self._begun + seconds
+            self._sleep(max(0.0, min(due, patience) - self._clock()))
+            if due > patience and self._last is not None:
                 return self._last
         self._ahead, self._last = None, pixels
         return pixels
+
+    def _rest(self) -> None:
+        """Wait for half of the time to the next picture, if it comes as soon after the last as that one came."""
+        if self._paced and self._begun is not None:
+            due = self._begun + 2 * self._times[1] - self._times[0]
+            self._sleep(min(max(0.0, (due - self._clock()) / 2), REST))
 
     def _next(self) -> tuple[float, Picture]:
         try:
