@@ -68,18 +68,41 @@ def upsample(alpha: Plane, guide: Plane, frame: Frame) -> np.ndarray:
     """
     slope, offset = _guided_around(alpha, guide)
     slope, offset = slope * STRETCH, (offset - np.float32(FLOOR)) * (255 * STRETCH)  # levels for a level of grey
-    slopes, offsets = buffers.empty(frame.size, np.float32), buffers.empty(frame.size, np.float32)
-    shared(lambda pair: cv2.resize(pair[0], frame.size[::-1], dst=pair[1]), ((slope, slopes), (offset, offsets)))
+    reached = offset + 255 * np.maximum(slope, 0) > 0
+    cells, columns = _seams(reached, frame.size[1])
+    wide = frame.size[0], columns.stop - columns.start
+    slopes, offsets = (_part_of(buffers.empty(frame.size, np.float32), wide) for _ in range(2))
+    lines = (slope[:, cells], slopes), (offset[:, cells], offsets)
+    shared(lambda line: cv2.resize(line[0], wide[::-1], dst=line[1]), lines)
     levels = buffers.empty(frame.size)
     levels.fill(0)
 
     def follow(box: Box) -> None:
+        within = box[0], slice(box[1].start - columns.start, box[1].stop - columns.start)
         grey = cv2.cvtColor(frame.pixels[box], cv2.COLOR_RGB2GRAY)
-        lift = cv2.multiply(slopes[box], grey, dtype=cv2.CV_32F)
-        cv2.add(lift, offsets[box], dst=levels[box], dtype=cv2.CV_8U)
+        lift = cv2.multiply(slopes[within], grey, dtype=cv2.CV_32F)
+        cv2.add(lift, offsets[within], dst=levels[box], dtype=cv2.CV_8U)
 
-    shared(follow, _reached(offset + 255 * np.maximum(slope, 0) > 0, frame.size))
+    shared(follow, _reached(reached, frame.size))
     return levels
+
+
+def _seams(where: np.ndarray, width: int) -> Box:
+    """The columns of a bool (h, w) that are true somewhere, and those that they become where w is stretched to width.
+
+    Both begin and end at a seam, where a column of the one and of the other begin together, and so far beyond that
+    nothing of what is left out is missed.
+    """
+    seams = math.gcd(where.shape[1], width)
+    few, many = where.shape[1] // seams, width // seams  # columns between two seams
+    left, _, wide, _ = cv2.boundingRect(where.astype(np.uint8))
+    first, last = max(0, (left - 1) // few - 1), min(seams, -(-(left + wide + 1) // few) + 1)
+    return slice(first * few, last * few), slice(first * many, last * many)
+
+
+def _part_of(plane: Plane, size: tuple[int, int]) -> Plane:
+    """A smaller plane in the memory of another, without gaps between its rows."""
+    return plane.reshape(-1)[: size[0] * size[1]].reshape(size)
 
 
 def _guided_around(alpha: Plane, guide: Plane) -> tuple[Plane, Plane]:
