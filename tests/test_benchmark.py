@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from incognito import benchmark, page, plot, record, zoo
-from incognito.benchmark import Candidate, Work, network_alone, pinned, rows_of, turn, whole_path
+from incognito.benchmark import Candidate, Work, network_alone, rows_of, turn, whole_path
 from incognito.errors import ModelError, OutputError, UsageError
+from incognito.hands import pinned
 from incognito.load import Load, Watch
 from incognito.record import COLUMNS, Record, Row
 from incognito.runtime import ConstantRuntime, cores, installed

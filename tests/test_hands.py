@@ -39,6 +39,11 @@ def test_one_thread_does_all_where_opencv_may_use_no_more():
     assert by == [threading.get_ident()] * 5
 
 
+def test_a_light_frame_is_worth_one_hand():
+    """Up to 720p; a larger one, all that there are."""
+    assert [hands.worth(size) for size in ((480, 640), (720, 1280), (1080, 1920))] == [1, 1, 2]
+
+
 @pytest.mark.parametrize("wrong", [0, 1])
 def test_what_goes_wrong_is_raised_when_all_is_over(wrong):
     """Whoever did it."""

@@ -265,7 +265,7 @@ def test_the_governor_may_change_the_model():
     assert loaded == [("fast", None), ("fast.int8", None)] and hides_the_room(sinks)
 
 
-def test_the_governor_may_take_threads_away():
+def test_the_governor_may_take_threads_away(monkeypatch):
     """The network's and OpenCV's, once the network on fewer is loaded; in the end they are what they were."""
     before, threads = hands.count(), set()
     loaded: list[tuple[str, int | None]] = []
@@ -279,6 +279,7 @@ def test_the_governor_may_take_threads_away():
             threads.add(hands.count())
             super().show(picture, original, seconds)
 
+    monkeypatch.setattr(hands, "LIGHT", 0)  # these frames are worth two
     hands.use(2)
     try:
         sinks = [Watching(2000)]

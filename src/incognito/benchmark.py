@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +17,7 @@ from incognito import __version__, demo, output, page, record, zoo
 from incognito.background import Blur
 from incognito.errors import ModelError, UsageError
 from incognito.frame import Frame, Picture, resize
+from incognito.hands import pinned
 from incognito.load import Watch
 from incognito.machine import cpu
 from incognito.network import to_tensor
@@ -167,17 +167,6 @@ def turn(work: Work, seconds: float) -> None:
             if number >= FEWEST and stopwatch.elapsed >= end:
                 break
             work.once()
-
-
-@contextmanager
-def pinned(threads: int) -> Iterator[None]:
-    """Let OpenCV use exactly so many threads inside; then as many as before."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(threads)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def film(size: tuple[int, int]) -> list[Picture]:

@@ -93,7 +93,7 @@ class Live:
         self._asleep = False
         self._loads: list[Loading[Any]] = []  # what the run cannot do without
         self._models: dict[tuple[str, int | None, float], Loading[Segmenter]] = {}
-        self._hands = hands.count()
+        self._hands = hands.worth(plan.size)
         self._asked: Loading[Background] | None = None  # a background that is to come once it is loaded
 
     @property
@@ -104,6 +104,10 @@ class Live:
 
     def run(self) -> None:
         """Run until the stream ends, somebody quits or the time is over. Raises IncognitoError for what ended it."""
+        with hands.pinned(self._hands):
+            self._run()
+
+    def _run(self) -> None:
         self._camera.open()
         self._aside = Aside()
         self._tell(f"camera {self._camera.name}: {self._camera.format}")
@@ -119,7 +123,6 @@ class Live:
         finally:
             self._capture.stop()
             self._aside.close(PATIENCE)
-            hands.use(self._hands)
             self._close([each for each in opened if each in self._sinks])  # one that failed is closed already
 
     def _close(self, sinks: Sequence[Sink]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 from wire import FRAME, LARGE, NETWORK, Once, serve, to_and_fro
 
-from incognito import __version__, choice, zoo
+from incognito import __version__, choice, hands, zoo
 from incognito.background import Blur
 from incognito.frame import Frame, resize
 from incognito.lab import race
@@ -25,7 +26,7 @@ class Ours:
     """A model on a runtime, and the Segmenter over both."""
 
     def __init__(self, request: dict[str, Any]) -> None:
-        threads = request["threads"]
+        self._threads = threads = request["threads"]
         cv2.setNumThreads(threads)
         self._card, name = pick(request["model"], request["runtime"], threads)
         self._network = open_runtime(self._card, threads, name)
@@ -54,23 +55,31 @@ class Ours:
         if kind == NETWORK:
             tensor = to_tensor(resize(film[0], self._card.size), self._card)
             return lambda: self._network.run(tensor)
-        stream = to_and_fro(film)
+        frames = self._fed(film)
         if kind in (FRAME, LARGE):
             removal = Removal(self._segmenter, Blur())
-            return lambda: removal(Frame(next(stream)), 0.0)
-        return Mattes(self._segmenter, stream)
+            return lambda: removal(next(frames), 0.0)
+        return Mattes(self._segmenter, frames)
+
+    def _fed(self, film: np.ndarray) -> Iterator[Frame]:
+        """The frames of a film for ever, each handed out with as many hands as a live run gives it."""
+        cv2.setNumThreads(self._threads)
+        worth = hands.worth(film.shape[1:3])
+        for frame in to_and_fro(film):
+            hands.use(worth)
+            yield Frame(frame)
 
 
 class Mattes:
     """The mattes of one stream."""
 
-    def __init__(self, segmenter: Segmenter, stream: Any) -> None:
-        self._segmenter, self._stream = segmenter, stream
+    def __init__(self, segmenter: Segmenter, frames: Iterator[Frame]) -> None:
+        self._segmenter, self._frames = segmenter, frames
         self._state: StreamState | None = None
 
     def __call__(self) -> None:
         """Find the next, at the frame's size."""
-        _, self._state = self._segmenter.step(next(self._stream), self._state)
+        _, self._state = self._segmenter.step(next(self._frames), self._state)
 
 
 def pick(model: str, runtime: str, threads: int) -> tuple[zoo.Card, str]:
