@@ -6,6 +6,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -46,6 +47,18 @@ def test_runtimes_find_the_same_alpha(portrait):
     alphas = [open_runtime(card, None, name).run(tensor) for name in runtime.RUNTIMES]
     assert [(alpha.shape, alpha.dtype) for alpha in alphas] == [(card.size, np.float32)] * 2
     assert np.abs(alphas[0] - alphas[1]).max() < 1e-3
+
+
+def test_threads_rest_soon_after_a_run(name):
+    """Between two frames of a stream the machine is quiet: no core is kept waiting for the next one."""
+    card = zoo.find("fast")
+    network, tensor, spent = open_runtime(card, 2, name), np.zeros((1, *card.size, 3), np.uint8), []
+    for _ in range(5):
+        network.run(tensor)
+        before = time.process_time()
+        time.sleep(0.05)
+        spent.append(time.process_time() - before)
+    assert min(spent) < 0.01
 
 
 def test_an_output_stays_as_it_was(toy_model, name):

@@ -54,7 +54,7 @@ def steady(alpha: Plane, guide: Plane, last: Memory | None) -> Memory:
     if last is None:
         return Memory(alpha, guide)
     change = cv2.blur(cv2.absdiff(guide, last.guide), (9, 9))
-    if np.mean(change > MOVED) > CUT:
+    if np.count_nonzero(change > MOVED) > CUT * change.size:
         return Memory(alpha, guide)
     keep = KEEP * np.clip((MOVED - change) / (MOVED - STILL), 0, 1)
     return Memory(alpha + keep * (last.alpha - alpha), guide)
@@ -68,7 +68,7 @@ def upsample(alpha: Plane, guide: Plane, frame: Frame) -> np.ndarray:
     """
     slope, offset = _guided_around(alpha, guide)
     slope, offset = slope * STRETCH, (offset - np.float32(FLOOR)) * (255 * STRETCH)  # levels for a level of grey
-    reached = offset + 255 * np.maximum(slope, 0) > 0
+    reached = (offset + 255 * np.maximum(slope, 0) > 0).view(np.uint8)
     cells, columns = _seams(reached, frame.size[1])
     wide = frame.size[0], columns.stop - columns.start
     slopes, offsets = (_part_of(buffers.empty(frame.size, np.float32), wide) for _ in range(2))
@@ -88,14 +88,14 @@ def upsample(alpha: Plane, guide: Plane, frame: Frame) -> np.ndarray:
 
 
 def _seams(where: np.ndarray, width: int) -> Box:
-    """The columns of a bool (h, w) that are true somewhere, and those that they become where w is stretched to width.
+    """The columns of a uint8 (h, w) that are not all 0, and those that they become where w is stretched to width.
 
     Both begin and end at a seam, where a column of the one and of the other begin together, and so far beyond that
     nothing of what is left out is missed.
     """
     seams = math.gcd(where.shape[1], width)
     few, many = where.shape[1] // seams, width // seams  # columns between two seams
-    left, _, wide, _ = cv2.boundingRect(where.astype(np.uint8))
+    left, _, wide, _ = cv2.boundingRect(where)
     first, last = max(0, (left - 1) // few - 1), min(seams, -(-(left + wide + 1) // few) + 1)
     return slice(first * few, last * few), slice(first * many, last * many)
 
@@ -115,12 +115,11 @@ def _guided_around(alpha: Plane, guide: Plane) -> tuple[Plane, Plane]:
 
 
 def _reached(where: np.ndarray, size: tuple[int, int]) -> Iterator[Box]:
-    """Strips of a picture of size (H, W), as wide as interpolation brings the true pixels of a bool (h, w)."""
-    cells = where.astype(np.uint8)
+    """Strips of a picture of size (H, W), as wide as interpolation brings the pixels of a uint8 (h, w) over 0."""
     down, right = size[0] / where.shape[0], size[1] / where.shape[1]
     for rows, _ in strips((slice(0, size[0]), slice(0, size[1]))):
         near = slice(max(0, int(rows.start / down) - 1), math.ceil(rows.stop / down) + 1)
-        left, _, width, _ = cv2.boundingRect(cells[near])
+        left, _, width, _ = cv2.boundingRect(where[near])
         if width:
             yield rows, slice(max(0, int((left - 1) * right)), min(size[1], math.ceil((left + width + 1) * right)))
 
