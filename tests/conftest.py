@@ -17,6 +17,14 @@ from incognito import cli, runtime, zoo
 from incognito.segment import Segmenter
 
 
+@pytest.hookimpl(tryfirst=True)  # before the one that reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where two processes share tests out: keep a file's together, and all that need both cores in one of the two."""
+    for item in items:
+        needs_both = "studio" in item.path.parts or item.path.name == "test_cluster.py"
+        item.add_marker(pytest.mark.xdist_group("both cores" if needs_both else item.path.name))
+
+
 @pytest.fixture(scope="session")
 def portrait() -> np.ndarray:
     """The public-domain NASA portrait, RGB (512, 512, 3)."""
