@@ -40,7 +40,7 @@ def test_one_thread_does_all_where_opencv_may_use_no_more():
 
 
 def test_a_light_frame_is_worth_one_hand():
-    """Up to 720p; a larger one, all that there are."""
+    """Up to 720p; a larger one, two."""
     assert [hands.worth(size) for size in ((480, 640), (720, 1280), (1080, 1920))] == [1, 1, 2]
 
 
