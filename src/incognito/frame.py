@@ -17,7 +17,7 @@ Picture: TypeAlias = np.ndarray  # uint8 RGB (H, W, 3); OpenCV's results carry n
 Plane: TypeAlias = np.ndarray  # float32 (H, W), in [0, 1]
 Box: TypeAlias = tuple[slice, slice]  # rows and columns of a picture
 
-STRIP = 120  # rows that are worked on at once: what comes between stays in the processor's cache; of 48, a third slower
+STRIP = 120  # rows that are worked on at once: what lies between stays in the cache; with 48 mixing took a third longer
 FLAT_GREY = 128  # what lies under a picture's own transparency: what was hidden stays hidden
 
 

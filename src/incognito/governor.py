@@ -28,9 +28,10 @@ WEIGHT = 0.1  # of a new figure, in the running mean
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A model, which frames it segments (every n-th), and the threads that a frame has; None for one a core.
+    """A model, which frames it segments (every n-th), and the threads that a frame has.
 
-    `share` of its height and width is what it sees.
+    None is one a core for the network, and as many as the frame is worth for its pixels (`hands.worth`). `share` of its
+    height and width is what the model sees.
     """
 
     model: str
@@ -42,7 +43,7 @@ class Step:
 def steps_of(model: str, sparing: bool = False) -> list[Step]:
     """What may be done with less and less: a shipped model on fewer pixels and smaller ones first, then fewer frames.
 
-    Where CPU time is to be spared, a single thread comes first: the same picture, somewhat later, for a quarter less.
+    Where CPU time is to be spared, a single thread comes first: the same picture, somewhat later, for a sixth less.
     """
     models, threads = SMALLER.get(model, ((model, 1.0),)), 1 if sparing and cores() > 1 else None
     first = [Step(model, CADENCES[0])] if threads else []

@@ -27,8 +27,8 @@ UNBLOCKED = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY",
 class Film:
     """A video file, each picture when its time comes; with `paced` False, as fast as it is read.
 
-    A picture that is shown for long is given again meanwhile. The next one is not decoded before half of its time has
-    passed: until then the cores are for whoever works on the one that was given.
+    A picture that is shown for long is given again meanwhile. The next one is decoded in the second half of the time to
+    it, or after REST: until then the cores are for whoever works on the one that was given.
     """
 
     lasting = False

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
-import cv2
 import numpy as np
 from wire import FRAME, LARGE, NETWORK, Once, serve, to_and_fro
 
@@ -27,7 +26,7 @@ class Ours:
 
     def __init__(self, request: dict[str, Any]) -> None:
         self._threads = threads = request["threads"]
-        cv2.setNumThreads(threads)
+        hands.use(threads)
         self._card, name = pick(request["model"], request["runtime"], threads)
         self._network = open_runtime(self._card, threads, name)
         self._segmenter = Segmenter(self._card.path, runtime=self._network)
@@ -63,7 +62,7 @@ class Ours:
 
     def _fed(self, film: np.ndarray) -> Iterator[Frame]:
         """The frames of a film for ever, each handed out with as many hands as a live run gives it."""
-        cv2.setNumThreads(self._threads)
+        hands.use(self._threads)
         worth = hands.worth(film.shape[1:3])
         for frame in to_and_fro(film):
             hands.use(worth)
