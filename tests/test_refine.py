@@ -69,7 +69,7 @@ def test_nothing_and_all_stay_so_over_any_texture(portrait, upsample, level):
 
 def test_a_still_picture_keeps_its_matte_and_a_moving_one_does_not():
     """Memory counts where nothing moves, and not at all where everything does."""
-    guide, other = np.full((32, 32), 0.5, np.float32), np.full((32, 32), 0.8, np.float32)
+    guide, other = np.full((32, 32), 128, np.uint8), np.full((32, 32), 204, np.uint8)
     memory = refine.Memory(np.ones((32, 32), np.float32), guide)
     new = np.zeros((32, 32), np.float32)
     assert refine.steady(new, guide, memory).alpha == pytest.approx(np.full((32, 32), refine.KEEP), abs=1e-6)

