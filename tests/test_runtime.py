@@ -61,6 +61,26 @@ def test_threads_rest_soon_after_a_run(name):
     assert min(spent) < 0.01
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or runtime.cores() < 2, reason="needs two cores, and a say")
+def test_each_thread_has_a_core_of_its_own_where_there_are_as_many(toy_model):
+    """A helper stays on its core, the caller off it during a run; fewer threads are the system's to place."""
+    card, mine = zoo.find(toy_model), os.sched_getaffinity(0)
+    first, *others = sorted(mine)
+    assert runtime._cores_of_helpers(len(mine)) == others
+    assert runtime._cores_of_helpers(len(mine) - 1) == []
+    network = OnnxRuntime(card)
+    assert [{core} in _places() for core in others] == [True] * len(others)
+    with runtime._off(others):
+        assert os.sched_getaffinity(0) == {first}
+    network.run(np.zeros((1, 32, 48, 3), np.uint8))
+    assert os.sched_getaffinity(0) == mine
+
+
+def _places() -> list[set[int]]:
+    """The cores that each thread of this process may run on."""
+    return [os.sched_getaffinity(int(thread.name)) for thread in Path("/proc/self/task").iterdir()]
+
+
 def test_an_output_stays_as_it_was(toy_model, name):
     """What a run gave is not changed by the next."""
     network = open_runtime(zoo.find(toy_model), 1, name)
