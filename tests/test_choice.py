@@ -25,7 +25,7 @@ def races(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The races that were run, by the names of who ran; times are those of `medians`, in milliseconds."""
     held: list[list[str]] = []
 
-    def race(runs, stopwatch):
+    def race(runs, stopwatch, pause):
         held.append([*runs])
         return {name: medians.get(name, 9.0) for name in runs}
 
@@ -224,6 +224,14 @@ def test_other_threads_are_another_choice(toys, races):
     assert len(races) == 2
 
 
+def test_a_streams_choice_is_another(toys, races):
+    """Its network rests between two frames, and another variant or runtime may then be the fastest."""
+    add_variant(toys, iou=0.95)
+    for rest in (0.0, choice.REST, choice.REST):
+        choice.choose(zoo.find("toy"), rest=rest)
+    assert len(races) == 2
+
+
 def test_a_cache_that_cannot_be_written_is_no_error(toys, races):
     """The choice is made each time."""
     add_variant(toys, iou=0.95)
@@ -264,6 +272,19 @@ def test_a_race_takes_two_seconds_in_turns():
     assert switches == 2 * choice.ROUNDS - 1
 
 
+def test_a_race_with_rests_times_runs_alone():
+    """A rest comes before each run but a turn's first, and is in no time."""
+    machine, rests = Machine(slow=0.012, quick=0.005), []
+
+    def rest() -> None:
+        rests.append(len(machine.order))
+        machine.clock.advance(0.02)
+
+    times = choice.race(machine.runs, Stopwatch(machine.clock), rest)
+    assert times == {"slow": pytest.approx(12.0), "quick": pytest.approx(5.0)}
+    assert len(rests) == len(set(rests)) == len(machine.order) - 2 * choice.ROUNDS
+
+
 def test_a_very_slow_candidate_is_timed_once():
     """Though the two seconds are over; and the next is still warmed up first."""
     machine = Machine(slow=3.0, quick=0.01)
@@ -285,7 +306,7 @@ def test_beside_a_running_model_nothing_is_raced(toys, races, monkeypatch):
     add_variant(toys, iou=0.95)
     assert [beside_int8(toys, on) for on in (ORT, OPENVINO)] == [("toy.int8", ORT), ("toy.int8", OPENVINO)]
     assert not races and not (toys / "cache").exists()
-    running()
+    beside("toy", None, None)
     assert beside_int8(toys, ORT) == ("toy.int8", OPENVINO)
 
 

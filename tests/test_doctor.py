@@ -119,7 +119,7 @@ def test_the_model_that_runs_is_named_and_why(toys, monkeypatch):
     assert finding("model") == Finding("ok", "model", "toy onnxruntime: the only one that may run")
     add_variant(toys, iou=0.95)
     add_variant(toys, precision="float16", iou=0.9)
-    monkeypatch.setattr("incognito.choice.race", lambda runs, _: {"toy onnxruntime": 5.0, "toy.int8 onnxruntime": 2.0})
+    monkeypatch.setattr("incognito.choice.race", lambda *_: {"toy onnxruntime": 5.0, "toy.int8 onnxruntime": 2.0})
     told = (
         "toy.int8 onnxruntime: the fastest of 2 that may run, 2.0 ms",
         "toy onnxruntime: slower, 5.0 ms",
@@ -160,7 +160,7 @@ def test_less_than_thirty_frames_a_second_is_worth_attention(monkeypatch, millis
         assert [frame.shape for frame in frames] == [(720, 1280, 3)] * doctor.FRAMES
         return 1000 / milliseconds
 
-    monkeypatch.setattr("incognito.segment.Segmenter", lambda model: None)
+    monkeypatch.setattr("incognito.segment.beside", lambda *_: None)
     monkeypatch.setattr(doctor, "time_frames", time_frames)
     monkeypatch.setattr(Stopwatch, "milliseconds", lambda *_: milliseconds)
     assert finding("speed").level == level

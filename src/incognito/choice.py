@@ -3,13 +3,15 @@
 A variant may be chosen where its measured IoU is at most LOSS below its base's. A card's figures were measured on ONNX
 Runtime; another runtime's arithmetic may differ, most of all in int8. So each candidate must also find nearly the same
 alpha as the base on ONNX Runtime, on the portrait that comes with the package. What remains is timed, for two seconds,
-and the outcome kept for this processor, these threads, runtimes and files.
+and the outcome kept for this processor, these threads, runtimes and files. For a stream they rest between their runs,
+as its network does: who is the fastest run after run need not be so once threads sleep.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +34,7 @@ TOLERANCE = 0.02  # of alpha, on average over the portrait, from the base on ONN
 BUDGET = 2.0  # seconds, for the runs of all candidates together
 ROUNDS = 3  # turns of each candidate, so that a busy moment does not hit one alone
 WARM_UP = 0.05  # seconds: another's threads spin on for 20 ms after its last run, which took twice a run's time
+REST = 0.02  # seconds, at the least, from one question of a stream's to the next at 30 frames a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,12 @@ class Choice:
         return "chosen" if candidate is self.best else candidate.refused or "slower"
 
 
-def choose(base: Card, threads: int | None = None, name: str | None = None) -> Choice:
+def choose(base: Card, threads: int | None = None, name: str | None = None, rest: float = 0.0) -> Choice:
     """Choose among a base's variants on every installed runtime, or on the named one only.
 
-    The first time this loads all candidates and takes two seconds; a single one is not timed. Raises UsageError where
-    the runtime is not known or not installed, and ModelError where a card or the base cannot be used.
+    The first time this loads all candidates and takes two seconds; a single one is not timed. They `rest` for so many
+    seconds before each run: REST is a stream's. Raises UsageError where the runtime is not known or not installed, and
+    ModelError where a card or the base cannot be used.
     """
     if name:
         runtime.require(name)
@@ -81,7 +85,7 @@ def choose(base: Card, threads: int | None = None, name: str | None = None) -> C
     candidates = _candidates(base, names)
     if sum(not candidate.refused for candidate in candidates) < 2:
         return Choice(candidates)
-    key = _key(candidates, threads)
+    key = _key(candidates, threads, rest)
     known = _recall(candidates, cache.read(base.name, key))
     return Choice(_found_out(base, candidates, threads, key) if known is None else known)
 
@@ -89,12 +93,12 @@ def choose(base: Card, threads: int | None = None, name: str | None = None) -> C
 def akin(base: Card, threads: int | None, like: Card, name: str) -> Candidate:
     """Choose for a stream in which another model's variant `like` runs, on the named runtime.
 
-    That is what is known; or else the base's variant of the same kind on the same runtime. It must find the base's
-    alpha, but is not timed, which would take two seconds of the stream; so nothing is kept. The base on ONNX Runtime
-    where there is no such variant. Raises ModelError where a card or the base cannot be used.
+    That is what is known of streams; or else the base's variant of the same kind on the same runtime. It must find the
+    base's alpha, but is not timed, which would take two seconds of the stream; so nothing is kept. The base on ONNX
+    Runtime where there is no such variant. Raises ModelError where a card or the base cannot be used.
     """
     candidates = _candidates(base, runtime.installed())
-    known = _recall(candidates, cache.read(base.name, _key(candidates, threads)))
+    known = _recall(candidates, cache.read(base.name, _key(candidates, threads, REST)))
     if known is not None:
         return Choice(known).best
     label = base.label + like.label.removeprefix(like.name)
@@ -113,7 +117,7 @@ def _found_out(base: Card, candidates: list[Candidate], threads: int | None, key
     with cache.alone(base.name, key):
         known = _recall(candidates, cache.read(base.name, key))
         if known is None:
-            known = _calibrate(base, candidates, threads)
+            known = _calibrate(base, candidates, threads, key["rest"])
             cache.write(base.name, key, [[each.name, each.milliseconds, each.refused] for each in known])
         return known
 
@@ -126,26 +130,32 @@ def version(name: str) -> str:
         return ""
 
 
-def race(runs: Mapping[str, Callable[[], object]], stopwatch: Stopwatch) -> dict[str, float]:
-    """Let each run in turns until BUDGET seconds are spent; give their medians in milliseconds.
+def race(
+    runs: Mapping[str, Callable[[], object]], stopwatch: Stopwatch, pause: Callable[[], object] = lambda: None
+) -> dict[str, float]:
+    """Let each run in turns, after a pause each time, until BUDGET seconds are spent; give medians in milliseconds.
 
     None begins a turn when its time is over, unless it was never timed: one run of each there must be.
     """
     turns = [*runs] * ROUNDS
     for number, name in enumerate(turns, 1):
-        _turn(name, runs[name], stopwatch, BUDGET * number / len(turns))
+        _turn(name, runs[name], stopwatch, BUDGET * number / len(turns), pause)
     return {name: stopwatch.milliseconds(name, 50) for name in runs}
 
 
-def _turn(name: str, run: Callable[[], object], stopwatch: Stopwatch, until: float) -> None:
+def _turn(
+    name: str, run: Callable[[], object], stopwatch: Stopwatch, until: float, pause: Callable[[], object]
+) -> None:
     """Run untimed for WARM_UP seconds, then timed until the turn is over."""
     if stopwatch.count(name) and stopwatch.elapsed >= until:
         return
     warm = stopwatch.elapsed + WARM_UP
     run()
     while stopwatch.elapsed < warm:
+        pause()
         run()
     while not stopwatch.count(name) or stopwatch.elapsed < until:
+        pause()
         with stopwatch.stage(name):
             run()
 
@@ -158,11 +168,12 @@ def _loss(base: Card, card: Card) -> str:
     return "IoU not measured" if math.isnan(lost) else f"loses {lost:.4f} IoU"
 
 
-def _key(candidates: list[Candidate], threads: int | None) -> dict[str, Any]:
+def _key(candidates: list[Candidate], threads: int | None, rest: float) -> dict[str, Any]:
     """What the outcome depends on."""
     return {
         "cpu": machine.cpu(),
         "threads": threads or runtime.cores(),
+        "rest": rest,
         "runtimes": {each.runtime: version(each.runtime) for each in candidates},
         "variants": {each.card.file: [each.card.sha256, each.card.measured.get("iou")] for each in candidates},
     }
@@ -181,12 +192,12 @@ def _recall(candidates: list[Candidate], rows: Any) -> list[Candidate] | None:
     return known if len(known) == len(candidates) else None
 
 
-def _calibrate(base: Card, candidates: list[Candidate], threads: int | None) -> list[Candidate]:
+def _calibrate(base: Card, candidates: list[Candidate], threads: int | None, rest: float) -> list[Candidate]:
     """Load what was not refused, compare it with the base on ONNX Runtime, and time what agrees."""
     picture = _portrait(base)
     tried = _tried(base, candidates, threads, picture)
     runs = {each.name: partial(network, picture) for each, network in tried if network}
-    times = race(runs, Stopwatch())
+    times = race(runs, Stopwatch(), partial(time.sleep, rest))
     return [dataclasses.replace(each, milliseconds=times.get(each.name)) for each, _ in tried]
 
 

@@ -101,9 +101,13 @@ class Segmenter:
 
 def beside(model: str, threads: int | None, running: Segmenter | None) -> Segmenter:
     """Open a model for a stream: where another one runs in it, at once, without a race between its variants."""
-    if running is None or not zoo.is_name(model):
+    if not zoo.is_name(model):
         return Segmenter(model, threads)
-    found = choice.akin(zoo.find(model), threads, running.card, running.runtime_name)
+    card = zoo.find(model)
+    if running is None:
+        found = choice.choose(card, threads, rest=choice.REST).best
+    else:
+        found = choice.akin(card, threads, running.card, running.runtime_name)
     return Segmenter(found.card.path, threads, found.runtime)
 
 

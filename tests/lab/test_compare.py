@@ -23,6 +23,7 @@ from incognito.lab.contestants import PEERS, WORKERS, Contestant, enter
 from incognito.lab.environment import PYTHON
 from incognito.lab.peers import wire
 from incognito.load import allowed
+from incognito.segment import beside
 
 USERS_CACHE = cache.folder()  # before the tests have one of their own
 
@@ -117,8 +118,18 @@ def test_our_worker_finds_what_the_segmenter_finds(portrait, segmenter):
         assert child.spent() > 0
     assert (told.name, told.model, told.network) == ("fast", "fast", "256x224")
     assert told.runtime in told.versions
+    assert (told.stream, told.streamed) == ("", f"fast {told.runtime}")
     assert np.abs(alpha - segmenter.raw(portrait)).mean() < 1e-3
     assert all(len(each["wall"]) >= wire.FEWEST and each["cpu"] > 0 for each in took)
+
+
+def test_a_shipped_models_frames_are_streamed_as_live_does():
+    """On the variant and runtime that are the fastest for a stream, whichever its network is timed on."""
+    (mine,) = enter(["fast"], [])
+    told, child = mine.open(1)
+    child.close()
+    live = beside("fast", 1, None)
+    assert (told.stream, told.streamed) == ("fast", f"{live.card.label} {live.runtime_name}")
 
 
 def test_what_a_worker_cannot_do_is_one_line_and_ends_it():

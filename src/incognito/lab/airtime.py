@@ -11,7 +11,7 @@ from incognito.lab.source import commit
 from incognito.load import Watch
 from incognito.machine import cpu
 from incognito.runtime import cores
-from incognito.segment import Segmenter
+from incognito.segment import beside
 from incognito.tally import LATENCY, LOOP, Tally
 
 STAGES = ("segment", "refine", "composite", LOOP, LATENCY)
@@ -25,7 +25,7 @@ def measure(model: str, size: tuple[int, int], seconds: int) -> Row:
     """
     height, width = size
     frame = f"{width}x{height}"
-    segmenter = Segmenter(model)
+    segmenter = beside(model, None, None)
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder) / "film.mp4"
         demo.write_film(film, (scripted.made(number, size) for number in range(seconds * demo.RATE)), size)

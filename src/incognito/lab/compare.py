@@ -117,7 +117,8 @@ def speed_rows(run: str, contestants: Sequence[Contestant], heat: Heat) -> list[
         _about(run, contestant)
         | {"cpu": cpu(), "threads": str(heat.threads), "load": heat.load, "runs": str(len(times[WORKS[0]].wall))}
         | {f"{work}_{name}": f"{ms:.3f}" for work in WORKS for name, ms in times[work].figures().items()}
-        for contestant, times in zip(contestants, heat.times, strict=True)
+        | {"streamed": streamed}
+        for contestant, times, streamed in zip(contestants, heat.times, heat.streamed, strict=True)
     ]
 
 

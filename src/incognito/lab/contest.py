@@ -41,9 +41,10 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """All contestants on so many threads: each one's times by work, and what else the machine did."""
+    """All contestants on so many threads: what each streamed on, its times by work, and what else the machine did."""
 
     threads: int
+    streamed: list[str]
     times: list[dict[str, Times]]
     load: str
 
@@ -67,14 +68,15 @@ def heat(
 ) -> Heat:
     """Time all contestants on so many threads and cores: the network, a frame's matte, frames whole."""
     with ExitStack() as stack:
-        children = [stack.enter_context(each.open(threads)[1]) for each in contestants]
+        opened = [each.open(threads) for each in contestants]
+        children = [stack.enter_context(child) for _, child in opened]
         for work, size in FILMS.items():
             film = np.stack(benchmark.film(size))
             for child in children:
                 child.ask("show", film, work=work)
         watch = Watch(busy=lambda: _busy_beside(children))
         times = _take_turns(children, rounds, seconds, watch, on_turn)
-        return Heat(threads, times, watch.load().verdict)
+        return Heat(threads, [told.streamed for told, _ in opened], times, watch.load().verdict)
 
 
 def _take_turns(

@@ -39,7 +39,8 @@ PEERS = {
 class Contestant:
     """One that takes part. `file` and `runtime` are what its worker opens; an empty runtime leaves the choice to it.
 
-    What a worker said of it fills the rest.
+    `stream` is a shipped model's name, of which a stream's frames have the variant that live runs. What a worker said
+    of it fills the rest.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Contestant:
     command: tuple[str, ...]
     file: str
     runtime: str = ""
+    stream: str = ""
+    streamed: str = ""
     model: str = ""
     network: str = ""
     bytes: int = 0
@@ -57,7 +60,8 @@ class Contestant:
         """Start its worker on so many cores with as many threads; gives what it now is, and its worker."""
         child = Child(self.name, self.command, threads)
         try:
-            about, _ = child.ask("open", model=self.file, runtime=self.runtime, threads=threads)
+            asked = {"model": self.file, "runtime": self.runtime, "stream": self.stream}
+            about, _ = child.ask("open", threads=threads, **asked)
         except LabError:
             child.close()
             raise
@@ -67,6 +71,7 @@ class Contestant:
         return dataclasses.replace(
             self,
             **{name: about[name] for name in ("file", "runtime", "model", "bytes", "sha256")},
+            streamed=about.get("streamed", ""),
             network=f"{about['width']}x{about['height']}",
             versions="; ".join(f"{name} {number}" for name, number in about["versions"].items()),
         )
@@ -91,7 +96,8 @@ def enter(models: Sequence[str], peers: Sequence[str], folder: Path | None = Non
 
 def _ours(model: str) -> Contestant:
     name = model if zoo.is_name(model) else zoo.find(model).label
-    return Contestant(name, False, (sys.executable, str(WORKERS / "ours_worker.py")), model)
+    command = sys.executable, str(WORKERS / "ours_worker.py")
+    return Contestant(name, False, command, model, stream=model if zoo.is_name(model) else "")
 
 
 def _theirs(name: str, folder: Path | None) -> list[Contestant]:

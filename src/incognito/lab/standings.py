@@ -56,15 +56,16 @@ def _differences(rows: list[Row]) -> str:
 
 def _costs(rows: list[Row]) -> str:
     """A line for each contestant and number of threads: milliseconds of each work, wall and CPU."""
-    head = ["network", "threads"]
+    head = ["network", "frames on", "threads"]
     works = [work for work in WORKS if all(row.get(f"{work}_wall_p50_ms") for row in rows)]  # older runs had fewer
     for work in works:
         head += [f"{WORK_TITLES[work]}, ms", "its CPU, ms"]
     lines = []
     for row in rows:
         times = [(_spread(row, f"{work}_wall"), three(float(row[f"{work}_cpu_p50_ms"]))) for work in works]
-        lines.append([row["contestant"], row["threads"], *(cell for pair in times for cell in pair)])
-    return markdown(head, lines, words=1)
+        streamed = row.get("streamed") or NOTHING
+        lines.append([row["contestant"], streamed, row["threads"], *(cell for pair in times for cell in pair)])
+    return markdown(head, lines, words=2)
 
 
 def _conditions(run: str, accuracy: list[Row], speed: list[Row]) -> str:

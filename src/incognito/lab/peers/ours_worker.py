@@ -16,13 +16,13 @@ from incognito.lab import race
 from incognito.network import to_tensor
 from incognito.pipeline import Removal
 from incognito.runtime import open_runtime
-from incognito.segment import Segmenter, StreamState
+from incognito.segment import Segmenter, StreamState, beside
 
 ROUNDS = 5  # of the race that finds a file's fastest runtime
 
 
 class Ours:
-    """A model on a runtime, and the Segmenter over both."""
+    """A model on a runtime, and the Segmenter over both; and over what a stream's frames are shown to."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self._threads = threads = request["threads"]
@@ -30,10 +30,12 @@ class Ours:
         self._card, name = pick(request["model"], request["runtime"], threads)
         self._network = open_runtime(self._card, threads, name)
         self._segmenter = Segmenter(self._card.path, runtime=self._network)
+        self._streamed = beside(request["stream"], threads, None) if request["stream"] else self._segmenter
         self.about = {
             "model": self._card.label,
             "file": str(self._card.path),
             "runtime": name,
+            "streamed": f"{self._streamed.card.label} {self._streamed.runtime_name}",
             "height": self._card.height,
             "width": self._card.width,
             "bytes": self._card.bytes,
@@ -56,9 +58,9 @@ class Ours:
             return lambda: self._network.run(tensor)
         frames = self._fed(film)
         if kind in (FRAME, LARGE):
-            removal = Removal(self._segmenter, Blur())
+            removal = Removal(self._streamed, Blur())
             return lambda: removal(next(frames), 0.0)
-        return Mattes(self._segmenter, frames)
+        return Mattes(self._streamed, frames)
 
     def _fed(self, film: np.ndarray) -> Iterator[Frame]:
         """The frames of a film for ever, each handed out with as many hands as a live run gives it."""

@@ -27,7 +27,10 @@ Once = Callable[[], object]
 
 
 class Model(Protocol):
-    """What a worker has opened. `about` says of it: model, runtime, height, width, bytes, sha256, versions."""
+    """What a worker has opened. `about` says of it: model, runtime, height, width, bytes, sha256, versions.
+
+    And `streamed`, the variant and runtime that a stream's frames are shown to, where they are chosen for that.
+    """
 
     about: dict[str, Any]
 
