@@ -107,6 +107,14 @@ def akin(base: Card, threads: int | None, like: Card, name: str) -> Candidate:
     return next((each for each, network in tried if network), candidates[0])
 
 
+def is_alike(card: Card, threads: int | None, name: str) -> bool:
+    """Whether a variant runs on the named runtime here, and finds the alpha that it finds on ONNX Runtime."""
+    if not runtime.is_installed(name):
+        return False
+    ((_, network),) = _tried(card, [Candidate(card, name)], threads, _portrait(card))
+    return network is not None
+
+
 def _candidates(base: Card, names: Sequence[str]) -> list[Candidate]:
     """All variants on the named runtimes; those that lose too much are refused."""
     return [Candidate(card, each, refused=_loss(base, card)) for card in zoo.variants(base) for each in names]

@@ -81,8 +81,14 @@ class Segmenter:
         return StreamState(frame.size, refine.Memory(alpha, guide))
 
     def on(self, threads: int | None, share: float = 1.0) -> Segmenter:
-        """Make a segmenter of the same variant on the same runtime, with its threads for None; nothing is chosen."""
-        return Segmenter(self.card.path, threads or self._threads, self._given or self.runtime_name, share)
+        """Make a segmenter of the same variant on the same runtime, with its threads for None; nothing is chosen.
+
+        For a share below 1 OpenVINO takes ONNX Runtime's place, where it is installed and finds the same alpha.
+        """
+        threads, runtime = threads or self._threads, self._given or self.runtime_name
+        if share != 1 and runtime == OnnxRuntime.name and choice.is_alike(self.card, threads, OpenVinoRuntime.name):
+            runtime = OpenVinoRuntime.name
+        return Segmenter(self.card.path, threads, runtime, share)
 
     def raw(self, frame: Any) -> Plane:
         """The network's own output for a frame, float32 (h, w) in [0, 1], before any refinement."""
