@@ -24,15 +24,18 @@ ORT, OPENVINO = "onnxruntime", "openvino"
 def races(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The races that were run, by the names of who ran; times are those of `medians`, in milliseconds."""
     held: list[list[str]] = []
+    rests.clear()
 
     def race(runs, stopwatch, pause):
         held.append([*runs])
+        rests.append(*pause.args)
         return {name: medians.get(name, 9.0) for name in runs}
 
     monkeypatch.setattr(choice, "race", race)
     return held
 
 
+rests: list[float] = []  # before a run of each race
 medians = {"toy onnxruntime": 5.0, "toy.int8 onnxruntime": 2.0, "toy openvino": 3.0, "toy.int8 openvino": 1.0}
 
 
@@ -229,7 +232,7 @@ def test_a_streams_choice_is_another(toys, races):
     add_variant(toys, iou=0.95)
     for rest in (0.0, choice.REST, choice.REST):
         choice.choose(zoo.find("toy"), rest=rest)
-    assert len(races) == 2
+    assert len(races) == 2 and rests == [0.0, choice.REST]
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(toys, races):
@@ -332,7 +335,7 @@ def test_a_stream_takes_what_is_beside(toys, races):
     """The first model of a stream is raced for, and the next one is not."""
     add_variant(toys, iou=0.95)
     first = beside("toy", None, None)
-    assert (first.card.label, len(races)) == ("toy.int8", 1)
+    assert (first.card.label, len(races), rests) == ("toy.int8", 1, [choice.REST])
     shutil.rmtree(toys / "cache")
     second = beside("toy", 1, first)
     assert (second.card.label, second.runtime_name, len(races)) == ("toy.int8", ORT, 1)

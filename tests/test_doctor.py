@@ -10,7 +10,7 @@ import pytest
 from making import add_variant
 
 import incognito
-from incognito import doctor, machine, runtime
+from incognito import choice, doctor, machine, runtime
 from incognito.doctor import CHECKS, Finding
 from incognito.errors import CameraError, ModelError
 from incognito.timing import FakeClock, Stopwatch
@@ -119,7 +119,8 @@ def test_the_model_that_runs_is_named_and_why(toys, monkeypatch):
     assert finding("model") == Finding("ok", "model", "toy onnxruntime: the only one that may run")
     add_variant(toys, iou=0.95)
     add_variant(toys, precision="float16", iou=0.9)
-    monkeypatch.setattr("incognito.choice.race", lambda *_: {"toy onnxruntime": 5.0, "toy.int8 onnxruntime": 2.0})
+    times, rests = {"toy onnxruntime": 5.0, "toy.int8 onnxruntime": 2.0}, []
+    monkeypatch.setattr("incognito.choice.race", lambda runs, watch, pause: rests.append(*pause.args) or times)
     told = (
         "toy.int8 onnxruntime: the fastest of 2 that may run, 2.0 ms",
         "toy onnxruntime: slower, 5.0 ms",
@@ -127,6 +128,7 @@ def test_the_model_that_runs_is_named_and_why(toys, monkeypatch):
     )
     first, *others = finding("model").text.split("; ")
     assert (first, sorted(others)) == (told[0], sorted(told[1:]))
+    assert rests == [choice.REST]  # as live chooses
 
 
 def test_frames_are_timed_for_two_seconds():

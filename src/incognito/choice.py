@@ -33,7 +33,7 @@ LOSS = 0.003  # of IoU, at most, from the base to a variant
 TOLERANCE = 0.02  # of alpha, on average over the portrait, from the base on ONNX Runtime to a candidate
 BUDGET = 2.0  # seconds, for the runs of all candidates together
 ROUNDS = 3  # turns of each candidate, so that a busy moment does not hit one alone
-WARM_UP = 0.05  # seconds: another's threads spin on for 20 ms after its last run, which took twice a run's time
+WARM_UP = 0.05  # seconds: another's threads may spin on after its last run, 20 ms of ONNX Runtime's before 1.26
 REST = 0.02  # seconds, at the least, from one question of a stream's to the next at 30 frames a second
 
 
@@ -111,7 +111,7 @@ def is_alike(card: Card, threads: int | None, name: str) -> bool:
     """Whether a variant runs on the named runtime here, and finds the alpha that it finds on ONNX Runtime."""
     if not runtime.is_installed(name):
         return False
-    ((_, network),) = _tried(card, [Candidate(card, name)], threads, _portrait(card))
+    _, network = _tried(card, [Candidate(card, name)], threads, _portrait(card))[0]
     return network is not None
 
 
@@ -181,6 +181,7 @@ def _key(candidates: list[Candidate], threads: int | None, rest: float) -> dict[
     return {
         "cpu": machine.cpu(),
         "threads": threads or runtime.cores(),
+        "cores": runtime.cores(),
         "rest": rest,
         "runtimes": {each.runtime: version(each.runtime) for each in candidates},
         "variants": {each.card.file: [each.card.sha256, each.card.measured.get("iou")] for each in candidates},

@@ -14,7 +14,8 @@ from incognito.timing import Clock
 
 CADENCES = (1, 2, 3, 4)  # every n-th frame is segmented; at 30 a second the oldest matte is then 100 ms old
 # What may stand in for a shipped model, and the share of its height and width that it sees. At 7/8 `fast` takes four
-# fifths of its time and loses 0.02 of IoU on scenes, 0.003 on streets, nothing on portraits; `tiny` loses more.
+# fifths of its time (both on OpenVINO, which that takes) and loses 0.02 of IoU on scenes, 0.003 on streets, nothing on
+# portraits; `tiny` loses more.
 SMALLER = {
     "best": (("best", 1.0), ("fast", 1.0), ("fast", 7 / 8), ("tiny", 1.0)),
     "fast": (("fast", 1.0), ("fast", 7 / 8), ("tiny", 1.0)),

@@ -29,7 +29,7 @@ STILL_RADIUS, STILL_EPSILON = 6, 1e-4
 
 PLACE_SIDE = 8  # of the squares of pixels for which the place behind a stream's person is estimated: 4 was no better
 
-STILL, MOVED = np.float32(3.825), np.float32(15.3)  # mean change of a neighbourhood's grey: noise below, motion above
+STILL, MOVED = np.float32(0.015 * 255), np.float32(0.06 * 255)  # levels that grey changes near a pixel: noise, motion
 CUT = 0.6  # share of the picture that moved, above which it is another one, and nothing is remembered
 KEEP = 0.7  # how much of the remembered alpha stays where nothing moves
 

@@ -46,9 +46,9 @@ class OnnxRuntime:
 
         onnxruntime.disable_telemetry_events()  # on Windows, and where the program had loaded it before
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = _allowed(threads)
+        options.intra_op_num_threads = count = _allowed(threads)
         options.inter_op_num_threads = 1
-        self._taken = _cores_of_helpers(_allowed(threads))
+        self._taken = _cores_of_helpers(count)
         if self._taken:  # counted from 1
             places = ";".join(str(core + 1) for core in self._taken)
             options.add_session_config_entry("session.intra_op_thread_affinities", places)
@@ -212,9 +212,9 @@ def _off(taken: list[int]) -> Iterator[None]:
         yield
         return
     before = os.sched_getaffinity(0)
-    with suppress(OSError):
-        os.sched_setaffinity(0, before.difference(taken) or before)
     try:
+        with suppress(OSError):
+            os.sched_setaffinity(0, before.difference(taken) or before)
         yield
     finally:
         with suppress(OSError):

@@ -81,9 +81,10 @@ class Segmenter:
         return StreamState(frame.size, refine.Memory(alpha, guide))
 
     def on(self, threads: int | None, share: float = 1.0) -> Segmenter:
-        """Make a segmenter of the same variant on the same runtime, with its threads for None; nothing is chosen.
+        """Make a segmenter of the same variant with other threads, or with its own for None; nothing is raced.
 
-        For a share below 1 OpenVINO takes ONNX Runtime's place, where it is installed and finds the same alpha.
+        It stays on its runtime, but for a share below 1 OpenVINO takes ONNX Runtime's place, where it is installed and
+        finds the same alpha.
         """
         threads, runtime = threads or self._threads, self._given or self.runtime_name
         if share != 1 and runtime == OnnxRuntime.name and choice.is_alike(self.card, threads, OpenVinoRuntime.name):
@@ -106,7 +107,7 @@ class Segmenter:
 
 
 def beside(model: str, threads: int | None, running: Segmenter | None) -> Segmenter:
-    """Open a model for a stream: where another one runs in it, at once, without a race between its variants."""
+    """Open a model for a stream: the fastest at its pace; where another one runs in it, at once, without a race."""
     if not zoo.is_name(model):
         return Segmenter(model, threads)
     card = zoo.find(model)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from incognito.errors import LabError
 from incognito.lab import contest, environment, exhibits, paired, rows, standings
 from incognito.lab.child import Child, on_cores
 from incognito.lab.compare import compare
-from incognito.lab.contestants import PEERS, WORKERS, Contestant, enter
+from incognito.lab.contestants import PEERS, WORKERS, Contestant, enter, open_all
 from incognito.lab.environment import PYTHON
 from incognito.lab.peers import wire
 from incognito.load import allowed
@@ -132,6 +133,21 @@ def test_a_shipped_models_frames_are_streamed_as_live_does():
     assert (told.stream, told.streamed) == ("fast", f"{live.card.label} {live.runtime_name}")
 
 
+def test_workers_end_with_the_block_even_when_a_later_one_cannot_be_opened():
+    """Those that were started before it are closed."""
+    mine, wrong = *enter(["fast.int8"], []), Contestant("wrong", False, ("/nowhere/python",), "fast")
+    started: list[Child] = []
+
+    class Stack(ExitStack):
+        def enter_context(self, child):
+            started.append(child)
+            return super().enter_context(child)
+
+    with pytest.raises(LabError, match="cannot be started"), Stack() as stack:
+        open_all([mine, wrong], 1, stack)
+    assert [child._process.poll() for child in started] == [0]
+
+
 def test_what_a_worker_cannot_do_is_one_line_and_ends_it():
     """A refused request tells why; a worker that is no worker, or none at all, is an error too."""
     wrong = Contestant("fast", False, (sys.executable, str(WORKERS / "ours_worker.py")), "fast", "x")
@@ -201,6 +217,7 @@ def test_all_are_timed_on_each_number_of_threads(found):
         assert all(float(row[f"{work}_wall_p50_ms"]) > 0 for work in wire.WORKS)
         assert int(row["runs"]) >= 2 * wire.FEWEST
         assert row["load"] == "quiet" or row["load"].startswith("disturbed")
+        assert row["streamed"] == ("" if row["contestant"] == "constant" else f"fast.int8 {row['runtime']}")
     fake = [row for row in made.speed if row["contestant"] == "constant"]
     assert all(1 <= float(row["network_wall_p50_ms"]) < 30 for row in fake)
     assert steps[-1] == (len(steps), len(steps))

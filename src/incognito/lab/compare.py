@@ -14,7 +14,7 @@ import numpy as np
 
 from incognito.lab import contest, exhibits, rows
 from incognito.lab.contest import Heat
-from incognito.lab.contestants import Contestant, enter
+from incognito.lab.contestants import Contestant, enter, open_all
 from incognito.lab.exhibits import Exhibit, Fared
 from incognito.lab.paired import bootstrap
 from incognito.lab.peers.wire import WORKS
@@ -74,7 +74,7 @@ def compare(
     found = exhibits.sets(shown, scores[0])
     return Comparison(
         accuracy_rows(run, contestants, found, scores),
-        [row for heat in timed for row in speed_rows(run, contestants, heat)],
+        [row for heat in timed for row in speed_rows(run, heat)],
         pair_rows(run, contestants, found, scores),
     )
 
@@ -84,10 +84,7 @@ def show(
 ) -> tuple[list[Contestant], Scores]:
     """Show every picture to all contestants; gives these as their workers told of them, and how each fared."""
     with ExitStack() as stack:
-        opened = []
-        for each in contestants:
-            told, child = each.open(threads)
-            opened.append((told, stack.enter_context(child)))
+        opened = open_all(contestants, threads, stack)
         scores: Scores = [[] for _ in opened]
         for exhibit in shown:
             picture, mask, valid = exhibit.sample.load()
@@ -111,14 +108,14 @@ def accuracy_rows(
     ]
 
 
-def speed_rows(run: str, contestants: Sequence[Contestant], heat: Heat) -> list[Row]:
-    """A row for each contestant: milliseconds of each work, wall and CPU."""
+def speed_rows(run: str, heat: Heat) -> list[Row]:
+    """A row for each contestant: milliseconds of each work, wall and CPU; and what a stream's frames were shown to."""
     return [
         _about(run, contestant)
         | {"cpu": cpu(), "threads": str(heat.threads), "load": heat.load, "runs": str(len(times[WORKS[0]].wall))}
         | {f"{work}_{name}": f"{ms:.3f}" for work in WORKS for name, ms in times[work].figures().items()}
-        | {"streamed": streamed}
-        for contestant, times, streamed in zip(contestants, heat.times, heat.streamed, strict=True)
+        | {"streamed": contestant.streamed}
+        for contestant, times in zip(heat.contestants, heat.times, strict=True)
     ]
 
 

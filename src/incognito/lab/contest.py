@@ -12,7 +12,7 @@ import numpy as np
 
 from incognito import benchmark
 from incognito.lab.child import Child
-from incognito.lab.contestants import Contestant
+from incognito.lab.contestants import Contestant, open_all
 from incognito.lab.peers.wire import LARGE, WORKS
 from incognito.load import Watch, read_busy
 from incognito.runtime import cores
@@ -41,10 +41,10 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """All contestants on so many threads: what each streamed on, its times by work, and what else the machine did."""
+    """All contestants, as their workers told of them on so many threads, their times, and what else the machine did."""
 
     threads: int
-    streamed: list[str]
+    contestants: list[Contestant]
     times: list[dict[str, Times]]
     load: str
 
@@ -68,15 +68,15 @@ def heat(
 ) -> Heat:
     """Time all contestants on so many threads and cores: the network, a frame's matte, frames whole."""
     with ExitStack() as stack:
-        opened = [each.open(threads) for each in contestants]
-        children = [stack.enter_context(child) for _, child in opened]
+        opened = open_all(contestants, threads, stack)
+        children = [child for _, child in opened]
         for work, size in FILMS.items():
             film = np.stack(benchmark.film(size))
             for child in children:
                 child.ask("show", film, work=work)
         watch = Watch(busy=lambda: _busy_beside(children))
         times = _take_turns(children, rounds, seconds, watch, on_turn)
-        return Heat(threads, [told.streamed for told, _ in opened], times, watch.load().verdict)
+        return Heat(threads, [told for told, _ in opened], times, watch.load().verdict)
 
 
 def _take_turns(

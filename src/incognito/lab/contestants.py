@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +40,8 @@ PEERS = {
 class Contestant:
     """One that takes part. `file` and `runtime` are what its worker opens; an empty runtime leaves the choice to it.
 
-    `stream` is a shipped model's name, of which a stream's frames have the variant that live runs. What a worker said
-    of it fills the rest.
+    `stream` is a shipped model's name: a stream's frames have the variant and runtime that live gives it, `streamed`.
+    What a worker said of it fills the rest.
     """
 
     name: str
@@ -92,6 +93,15 @@ def enter(models: Sequence[str], peers: Sequence[str], folder: Path | None = Non
     if twice:
         raise LabError(f"two models are called {twice[0]!r}; give one of the files another name")
     return entered + [each for name in dict.fromkeys(peers) for each in _theirs(name, folder)]
+
+
+def open_all(contestants: Sequence[Contestant], threads: int, until: ExitStack) -> list[tuple[Contestant, Child]]:
+    """Start everybody's workers; gives what each now is, and its worker, which ends with `until`."""
+    opened = []
+    for each in contestants:
+        told, child = each.open(threads)
+        opened.append((told, until.enter_context(child)))
+    return opened
 
 
 def _ours(model: str) -> Contestant:

@@ -163,11 +163,19 @@ def _rungs(cards: Sequence[Card], ladder: list[Row]) -> list[list[str]]:
 
 def _works(found: Found) -> list[list[str]]:
     return [
-        [label, title, row["runtime"], row["threads"], row["cpu"], _spread(row, f"{work}_wall")]
+        [*_shown_to(label, row, work, title), row["threads"], row["cpu"], _spread(row, f"{work}_wall")]
         for label, row in found
         for work, title in WORKS.items()
         if row.get(f"{work}_wall_p50_ms")
     ]
+
+
+def _shown_to(label: str, row: Row, work: str, title: str) -> list[str]:
+    """Variant, work and runtime: a stream's frames may have another variant and runtime than the network alone."""
+    if work == "network" or not row.get("streamed"):
+        return [label, title, row["runtime"]]
+    variant, runtime = row["streamed"].split()
+    return [variant, title, runtime]
 
 
 def _spread(row: Row, name: str) -> str:

@@ -1,8 +1,8 @@
 """The race: networks timed against each other in one run, on every runtime that is installed.
 
 They run in turn, a short burst each, round after round, so that what disturbs the machine disturbs all of them. A burst
-begins with runs that are not counted: they warm the caches, and outlast the threads of the last one, which ONNX Runtime
-lets spin on for a while.
+begins with runs that are not counted: they warm the caches, and outlast the threads of the last one, which may spin on
+for a while.
 """
 
 from __future__ import annotations

@@ -40,8 +40,11 @@ class Ours:
             "width": self._card.width,
             "bytes": self._card.bytes,
             "sha256": self._card.sha256,
-            "versions": {"incognito": __version__, name: version(name), "numpy": np.__version__},
+            "versions": {"incognito": __version__} | self._versions(name) | {"numpy": np.__version__},
         }
+
+    def _versions(self, name: str) -> dict[str, str]:
+        return {each: version(each) for each in dict.fromkeys([name, self._streamed.runtime_name])}
 
     def matte(self, picture: np.ndarray) -> np.ndarray:
         """Find the network's own alpha, before any refinement."""

@@ -17,7 +17,7 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-WARM_UP = 0.05  # seconds, uncounted: the threads of the one before spin on for 20 ms after their last run
+WARM_UP = 0.05  # seconds, uncounted: the threads of the one before may spin on after their last run
 FEWEST = 3  # runs in a turn
 
 NETWORK, SEGMENT, FRAME, LARGE = WORKS = ("network", "segment", "frame", "frame_1080")
@@ -29,7 +29,7 @@ Once = Callable[[], object]
 class Model(Protocol):
     """What a worker has opened. `about` says of it: model, runtime, height, width, bytes, sha256, versions.
 
-    And `streamed`, the variant and runtime that a stream's frames are shown to, where they are chosen for that.
+    Ours tells `streamed` too, the variant and runtime that a stream's frames are shown to.
     """
 
     about: dict[str, Any]
