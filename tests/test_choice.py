@@ -320,17 +320,6 @@ def test_beside_a_running_model_the_rules_hold(toys, races, most, iou):
     assert beside_int8(toys) == ("toy", ORT)
 
 
-def test_a_runtime_takes_anothers_place_where_it_finds_the_same(toys, monkeypatch):
-    """And where it is there; one that finds another alpha does not."""
-    card = zoo.find("toy")
-    assert choice.is_alike(card, 1, OPENVINO)
-    monkeypatch.setattr(choice, "TOLERANCE", -1)
-    assert not choice.is_alike(card, 1, OPENVINO)
-    monkeypatch.setattr(choice, "TOLERANCE", 1)
-    monkeypatch.setattr(runtime, "is_installed", lambda name: name == ORT)
-    assert not choice.is_alike(card, 1, OPENVINO)
-
-
 def test_a_stream_takes_what_is_beside(toys, races):
     """The first model of a stream is raced for, and the next one is not."""
     add_variant(toys, iou=0.95)

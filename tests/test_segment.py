@@ -7,7 +7,7 @@ from making import toy_card
 
 from incognito import choice
 from incognito.background import parse
-from incognito.errors import UsageError
+from incognito.errors import ModelError, UsageError
 from incognito.frame import Frame, resize
 from incognito.pipeline import Matting, Removal
 from incognito.runtime import ConstantRuntime
@@ -224,6 +224,18 @@ def test_a_network_may_see_fewer_pixels(portrait, model):
     found, expected = narrow(portrait).alpha >= 0.5, whole(portrait).alpha >= 0.5
     assert np.sum(found & expected) / np.sum(found | expected) > 0.93
     assert narrow.on(1).card.size == whole.card.size
+
+
+def test_openvino_takes_onnx_runtimes_place_for_fewer_pixels(portrait, monkeypatch):
+    """If it finds the same alpha, nearly; one that finds another is refused, in one line."""
+    whole = Segmenter("fast.int8", 1, "onnxruntime")
+    narrow = whole.on(None, share=7 / 8)
+    assert (narrow.runtime_name, narrow.card.size) == ("openvino", (192, 224))
+    same = whole.on(1)
+    assert (same.runtime_name, same.card.size) == ("onnxruntime", whole.card.size)
+    monkeypatch.setattr(choice, "TOLERANCE", 1e-4)
+    with pytest.raises(ModelError, match="moves alpha by 0"):
+        whole.on(None, share=7 / 8)
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", Counting(0.5)])

@@ -107,12 +107,12 @@ def akin(base: Card, threads: int | None, like: Card, name: str) -> Candidate:
     return next((each for each, network in tried if network), candidates[0])
 
 
-def is_alike(card: Card, threads: int | None, name: str) -> bool:
-    """Whether a variant runs on the named runtime here, and finds the alpha that it finds on ONNX Runtime."""
-    if not runtime.is_installed(name):
-        return False
-    _, network = _tried(card, [Candidate(card, name)], threads, _portrait(card))[0]
-    return network is not None
+def check_alike(one: Callable[[Picture], Plane], other: Callable[[Picture], Plane]) -> None:
+    """Raise ModelError where two ways to run a network find another alpha, float32 (h, w), on the portrait."""
+    pixels = photo.read(photo.PORTRAIT.read_bytes(), str(photo.PORTRAIT)).pixels
+    moved = float(np.abs(other(pixels) - one(pixels)).mean())
+    if moved > TOLERANCE:
+        raise ModelError(f"another runtime moves alpha by {moved:.3f}; stay on the one that runs")
 
 
 def _candidates(base: Card, names: Sequence[str]) -> list[Candidate]:

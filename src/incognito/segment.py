@@ -83,13 +83,14 @@ class Segmenter:
     def on(self, threads: int | None, share: float = 1.0) -> Segmenter:
         """Make a segmenter of the same variant with other threads, or with its own for None; nothing is raced.
 
-        It stays on its runtime, but for a share below 1 OpenVINO takes ONNX Runtime's place, where it is installed and
-        finds the same alpha.
+        It stays on its runtime, but for a share below 1 OpenVINO takes ONNX Runtime's place. Raises UsageError where
+        that is not installed, and ModelError where it finds another alpha.
         """
         threads, runtime = threads or self._threads, self._given or self.runtime_name
-        if share != 1 and runtime == OnnxRuntime.name and choice.is_alike(self.card, threads, OpenVinoRuntime.name):
-            runtime = OpenVinoRuntime.name
-        return Segmenter(self.card.path, threads, runtime, share)
+        if share == 1 or runtime != OnnxRuntime.name:
+            return Segmenter(self.card.path, threads, runtime, share)
+        choice.check_alike(self.raw, Segmenter(self.card.path, threads, OpenVinoRuntime.name).raw)
+        return Segmenter(self.card.path, threads, OpenVinoRuntime.name, share)
 
     def raw(self, frame: Any) -> Plane:
         """The network's own output for a frame, float32 (h, w) in [0, 1], before any refinement."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import struct
 import threading
 import time
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from asking import decoded
 
 from incognito.guard import safe_picture
 from incognito.scripted import made, room
+from incognito.studio import onair
 
 SIZE = (192, 320)
 ADDRESS = "ws://localhost/studio/live"
@@ -173,3 +176,15 @@ def test_without_a_virtual_camera_it_says_so(client):
     with client.websocket_connect(ADDRESS) as socket:
         socket.send_json(WISH | {"virtual": True})
         assert "virtual camera" in note(socket, "end")["text"]
+
+
+@pytest.mark.parametrize(("held", "taken"), [(0.2, True), (5.0, False)])
+def test_a_page_waits_for_the_run_before_it_to_end(monkeypatch, held, taken):
+    """Somebody who stops and begins again is not turned away; a run that goes on is not waited for."""
+    monkeypatch.setattr(onair, "HANDOVER", 1.0)
+    house = SimpleNamespace(on_air=threading.Lock())
+    house.on_air.acquire()
+    ends = threading.Timer(held, house.on_air.release)
+    ends.start()
+    assert asyncio.run(onair._took_the_air(house)) == taken
+    ends.cancel()

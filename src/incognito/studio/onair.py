@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+import time
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -35,6 +36,7 @@ FPS = 30
 STAGES = ("capture", "segment", "refine", "composite", "sink")
 FAREWELL = 1.0  # seconds that the last notes may take to go out
 HELLO = 10.0  # seconds that a page may take to say what it wants
+HANDOVER = 3.0  # seconds that a page waits for the run before it to end: what that loads must come to an end
 NOTHING = "made:checker"
 ALREADY = "another page is live; close it first"
 
@@ -167,7 +169,7 @@ async def live(socket: WebSocket) -> None:
     """Serve one page; a second one is turned away."""
     house: House = socket.app.state.house
     await socket.accept()
-    if not house.on_air.acquire(blocking=False):
+    if not await _took_the_air(house):
         await socket.send_json({"kind": "end", "text": ALREADY})
         return await socket.close(1013)
     try:
@@ -178,6 +180,16 @@ async def live(socket: WebSocket) -> None:
             await socket.close(1008)
     finally:
         house.on_air.release()
+
+
+async def _took_the_air(house: House) -> bool:
+    """Take the one place there is, if need be once the run before has ended; False where it goes on."""
+    until = time.monotonic() + HANDOVER
+    while not house.on_air.acquire(blocking=False):
+        if time.monotonic() >= until:
+            return False
+        await asyncio.sleep(0.05)
+    return True
 
 
 async def _serve(socket: WebSocket, house: House) -> None:
