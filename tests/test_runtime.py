@@ -72,7 +72,10 @@ def test_each_thread_has_a_core_of_its_own_where_there_are_as_many(toy_model):
     assert runtime._cores_of_helpers(len(mine) - 1) == []
     before = _pinned()
     network = OnnxRuntime(card)
-    assert _pinned() - before == Counter(others)
+    until = time.monotonic() + 5
+    while _pinned() - before != Counter(others):  # a helper binds itself, once it has begun
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
     class Breaks:
         def run(self, *_):
