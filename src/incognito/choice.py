@@ -107,12 +107,15 @@ def akin(base: Card, threads: int | None, like: Card, name: str) -> Candidate:
     return next((each for each, network in tried if network), candidates[0])
 
 
-def check_alike(one: Callable[[Picture], Plane], other: Callable[[Picture], Plane]) -> None:
-    """Raise ModelError where two ways to run a network find another alpha, float32 (h, w), on the portrait."""
-    pixels = photo.read(photo.PORTRAIT.read_bytes(), str(photo.PORTRAIT)).pixels
-    moved = float(np.abs(other(pixels) - one(pixels)).mean())
-    if moved > TOLERANCE:
-        raise ModelError(f"another runtime moves alpha by {moved:.3f}; stay on the one that runs")
+def check_alike(card: Card, threads: int | None, name: str, one: Callable[[Picture], Plane]) -> None:
+    """Raise ModelError where a variant on the named runtime finds another alpha on the portrait than `one` does.
+
+    Raises UsageError where that runtime is not installed.
+    """
+    picture = _portrait(card)
+    tried, _ = _try(Candidate(card, name), threads, picture, one(picture))
+    if tried.refused:
+        raise ModelError(f"{tried.name} {tried.refused}; stay on the runtime that runs")
 
 
 def _candidates(base: Card, names: Sequence[str]) -> list[Candidate]:

@@ -89,7 +89,7 @@ class Segmenter:
         threads, runtime = threads or self._threads, self._given or self.runtime_name
         if share == 1 or runtime != OnnxRuntime.name:
             return Segmenter(self.card.path, threads, runtime, share)
-        choice.check_alike(self.raw, Segmenter(self.card.path, threads, OpenVinoRuntime.name).raw)
+        choice.check_alike(self.card, threads, OpenVinoRuntime.name, self._network)
         return Segmenter(self.card.path, threads, OpenVinoRuntime.name, share)
 
     def raw(self, frame: Any) -> Plane:
