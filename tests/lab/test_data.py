@@ -1,11 +1,13 @@
 """Manifests, and the training pictures drawn from them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from incognito.errors import LabError
-from incognito.lab import augment
-from incognito.lab.data import read_manifest
+from incognito.lab import augment, paste
+from incognito.lab.data import Sample, read_manifest
 from incognito.lab.recipe import Data
 from incognito.lab.scenes import Scenes, edge_band
 
@@ -165,3 +167,42 @@ def test_a_thing_before_a_person_is_no_person(toy_data):
     hidden = left == 0
     assert 0.005 < hidden.mean() < 0.3
     assert (held[left == 255] == 90).all()
+
+
+@pytest.fixture
+def everyday(toy_data) -> list[Sample]:
+    """A training split whose photos are of everyday scenes, in which everybody is marked."""
+    samples = read_manifest(toy_data, "train")
+    return [replace(s, group="people/scenes") if s.kind == "photo" else s for s in samples]
+
+
+def test_a_place_is_cut_out_beside_people(everyday):
+    """Nobody is in it, and nothing that is not to be scored."""
+    mixture = Data(photo=0, composite=0, mashup=0, empty=1, beside=1, groups={})
+    scenes = Scenes(everyday, mixture, (48, 48), 1, 20)
+    found = [place for seed in range(30) if (place := scenes._beside(np.random.default_rng(seed)))]
+    assert found
+    assert not any(alpha.any() or (valid == 0).any() for _, alpha, valid in found)
+    assert not any(scenes[index][1].any() for index in range(20))
+
+
+def test_people_of_everyday_photos_are_lent(everyday):
+    """Whoever is pasted is one of them, cut to the box around them, and stays a person."""
+    mixture = Data(photo=0, composite=1, mashup=0, empty=0, lent=1, groups={})
+    scenes = Scenes(everyday, mixture, (48, 48), 1, 20)
+    assert any(scenes[index][1].any() for index in range(20))
+    picture, matte, _ = scenes._complete[0].load()
+    near, shape = paste.around(picture, matte)
+    assert near.shape[:2] == shape.shape != matte.shape
+    assert (shape >= 128).any(0).all()
+    assert (shape >= 128).any(1).all()
+    assert paste.around(picture, np.zeros_like(matte))[0] is picture
+
+
+@pytest.mark.parametrize("key", ["beside", "lent"])
+def test_without_everyday_photos_nothing_comes_out_of_them(toy_data, key):
+    """The error names the key and the folders."""
+    samples = [s for s in read_manifest(toy_data, "train") if s.kind != "photo"]
+    mixture = Data(photo=0, composite=1, mashup=0, empty=1, groups={}, **{key: 0.5})
+    with pytest.raises(LabError, match=f"{key} > 0 in .* needs photos in people/pets or people/scenes"):
+        Scenes(samples, mixture, (48, 48), 1, 20)

@@ -11,6 +11,13 @@ def feather(matte: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(cv2.erode(matte, np.ones((3, 3), np.uint8)), (0, 0), 1.0)
 
 
+def around(picture: np.ndarray, matte: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut picture and matte to the box of whoever is there; all of both where nobody is."""
+    left, top, wide, high = cv2.boundingRect((matte >= 128).astype(np.uint8))
+    window = (slice(top, top + high), slice(left, left + wide))
+    return (picture[window], matte[window]) if wide and high else (picture, matte)
+
+
 def match_light(person: np.ndarray, matte: np.ndarray, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Move a person's mean colour and contrast part of the way to the place's, as if they stood there."""
     inside = matte > 127

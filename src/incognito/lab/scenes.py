@@ -16,8 +16,11 @@ from incognito.lab import augment, mashup, paste
 from incognito.lab.data import Sample
 from incognito.lab.recipe import Data
 
+KINDS = ("photo", "composite", "mashup", "empty")
 HALF_TALL, WHOLE_TALL = (0.6, 1.3), (0.3, 1.1)  # how tall pasted people are, as shares of the picture's height
 POSTER, HELD, RELIT = 0.08, 0.15, 0.25  # how often: a picture of a person on a wall, a thing before one, other light
+COMPLETE = frozenset({"people/scenes", "people/pets"})  # photos in whose masks nobody is left out
+TRIES = 12  # windows without a person are looked for in so many places
 WHOLE = "people/street"  # whole bodies, from head to foot
 FEATHERED = frozenset({"people/portraits", "people/heads", "people/rendered", WHOLE})  # photos whose masks cut cleanly
 
@@ -29,6 +32,7 @@ class Scenes:
         self._photos = [s for s in samples if s.kind == "photo" and mixture.groups.get(s.group, 1.0) > 0]
         self._people = [s for s in samples if s.kind == "cutout" or s.group in FEATHERED]
         self._empties = [s for s in samples if s.kind == "empty" and mixture.groups.get(s.group, 1.0) > 0]
+        self._complete = [s for s in samples if s.group in COMPLETE]
         self._portraits = [s for s in samples if s.group == mashup.PORTRAITS]
         self._rooms = [s for s in samples if s.group == mashup.ROOMS]
         self._groups = {s.group for s in samples}
@@ -36,16 +40,19 @@ class Scenes:
         self._photo_odds = _odds([mixture.groups.get(s.group, 1.0) for s in self._photos])
         self._empty_odds = _odds([mixture.groups.get(s.group, 1.0) for s in self._empties])
         self._people_odds = _odds([1.0 if s.kind == "cutout" else 0.6 for s in self._people])
-        self._kind_odds = _odds([mixture.photo, mixture.composite, mixture.mashup, mixture.empty])
+        self._kind_odds = _odds([getattr(mixture, kind) for kind in KINDS])
         self._size, self._seed, self._count, self._mixture = size, seed, count, mixture
 
     def _check(self, mixture: Data) -> None:
         """Refuse a mixture whose pictures the samples cannot make."""
+        everyday = f"photos in {' or '.join(sorted(COMPLETE))}"
         needs = {
             "photo": (self._photos, "photos"),
             "composite": (self._people and self._empties, "cutouts (or portraits) and empty places"),
             "mashup": (self._portraits and self._rooms, f"{mashup.PORTRAITS} and {mashup.ROOMS}"),
             "empty": (self._empties, "empty places"),
+            "beside": (self._complete, everyday),
+            "lent": (self._complete, everyday),
         }
         for kind, (there, what) in needs.items():
             if getattr(mixture, kind) and not there:
@@ -54,8 +61,8 @@ class Scenes:
         if unknown:
             known = ", ".join(sorted(self._groups))
             raise LabError(f"[data.groups] names {', '.join(sorted(unknown))}; the training split has {known}")
-        if not any(getattr(mixture, kind) for kind in needs):
-            raise LabError(f"one of {', '.join(needs)} in [data] must be more than 0")
+        if not any(getattr(mixture, kind) for kind in KINDS):
+            raise LabError(f"one of {', '.join(KINDS)} in [data] must be more than 0")
 
     def __len__(self) -> int:
         return self._count
@@ -77,8 +84,22 @@ class Scenes:
         return augment.crop(layers, rng, self._size, self._mixture.window)
 
     def _empty(self, rng: np.random.Generator) -> augment.Layers:
-        layers = augment.flip(list(_load(self._empties[_pick(self._empty_odds, rng)])), rng)
+        beside = self._beside(rng) if rng.random() < self._mixture.beside else None
+        layers = augment.flip(beside or list(_load(self._empties[_pick(self._empty_odds, rng)])), rng)
         return augment.crop(layers, rng, self._size, self._mixture.window)
+
+    def _beside(self, rng: np.random.Generator) -> augment.Layers | None:
+        """Cut a place out of a photo in which there are people, beside them; None where they leave no room."""
+        layers = _load(self._complete[int(rng.integers(len(self._complete)))])
+        _, alpha, valid = layers
+        height, width = alpha.shape
+        for _ in range(TRIES):
+            high, wide = (int(side * rng.uniform(0.3, 0.8)) for side in (height, width))
+            top, left = int(rng.integers(0, height - high)), int(rng.integers(0, width - wide))
+            window = (slice(top, top + high), slice(left, left + wide))
+            if not alpha[window].any() and valid[window].all():
+                return [layer[window] for layer in layers]
+        return None
 
     def _composite(self, rng: np.random.Generator) -> augment.Layers:
         place, alpha, valid = self._empty(rng)
@@ -130,13 +151,17 @@ class Scenes:
 
     def _person(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Pick a person and set them into an empty canvas of the network's size: cut off below, or whole and far."""
-        sample = self._people[_pick(self._people_odds, rng)]
+        lent = rng.random() < self._mixture.lent
+        people = self._complete[int(rng.integers(len(self._complete)))] if lent else None
+        sample = people or self._people[_pick(self._people_odds, rng)]
         picture, matte, _ = augment.flip(list(_load(sample)), rng)
+        if people:
+            picture, matte = paste.around(picture, matte)
         if sample.kind == "photo":
             matte = paste.feather(matte)
         height, width = self._size
         aspect = math.exp(rng.uniform(math.log(0.6), math.log(1.9)))
-        whole = sample.group == WHOLE
+        whole = lent or sample.group == WHOLE
         scale_y = height * rng.uniform(*(WHOLE_TALL if whole else HALF_TALL)) / matte.shape[0]
         scale_x = scale_y * (width / height) / aspect
         left = width * rng.uniform(-0.15, 1.15) - scale_x * matte.shape[1] / 2
