@@ -169,6 +169,15 @@ def test_a_thing_before_a_person_is_no_person(toy_data):
     assert (held[left == 255] == 90).all()
 
 
+def test_a_thing_in_somebodys_shape_is_nobody(toy_data):
+    """It covers a part of the place, with a piece of another one; the place that is given stays."""
+    scenes = Scenes(read_manifest(toy_data, "train"), EVEN, (64, 64), 1, 8)
+    place = np.full((64, 64, 3), 90, np.uint8)
+    stood = scenes._stand(place, np.random.default_rng(3))
+    assert 0.01 < (stood != place).any(2).mean() < 0.9
+    assert (place == 90).all()
+
+
 @pytest.fixture
 def everyday(toy_data) -> list[Sample]:
     """A training split whose photos are of everyday scenes, in which everybody is marked."""

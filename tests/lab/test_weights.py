@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from incognito.errors import LabError
-from incognito.lab import export, tidy, weights
+from incognito.lab import export, light, tidy, weights
 from incognito.lab.compact import compact
 from incognito.lab.nets import build
 
@@ -41,6 +41,24 @@ def test_a_network_begins_from_a_models_convolutions(tmp_path, x, row):
     weights.fill(target, weights.read_folded(path), path)
     with torch.no_grad():
         assert torch.allclose(target(x), source(x), atol=2e-3)
+
+
+SLIM, CONTEXT = "mobilenet_v2_slim", "mobilenet_v2_slim_context"
+
+
+@pytest.mark.parametrize("source", [SLIM, CONTEXT])
+def test_a_context_begins_as_the_identity_or_from_one(tmp_path, x, source):
+    """A network that has one begins with what a model without it gives, and with all of a model that has one."""
+    given, target = net("light", source), net("light", CONTEXT, seed=1)
+    for context in (module for module in given.modules() if isinstance(module, light.Context)):
+        torch.nn.init.normal_(context.body[-1].weight, std=0.1)
+    path = tmp_path / "source.onnx"
+    path.write_bytes(export.to_onnx(export.Deployed(given).eval(), 64, 64))
+    weights.fill(target, weights.read_folded(path), path)
+    with torch.no_grad():
+        assert torch.allclose(target(x), given(x), atol=2e-3)
+    if source == CONTEXT:
+        assert any(module.body[-1].weight.any() for module in target.modules() if isinstance(module, light.Context))
 
 
 def test_a_tidied_models_scaling_is_taken_out_of_its_weights(tmp_path, x):

@@ -54,6 +54,23 @@ class InvertedResidual(nn.Module):
         return x + self.body(x) if self.adds else self.body(x)
 
 
+class Context(nn.Module):
+    """What is far away in the picture, added: thin, filter widely by depth, mix. It begins as the identity."""
+
+    def __init__(self, width: int, inner: int = 64, reach: int = 3) -> None:
+        """`reach` is how many cells the filter looks to either side, `inner` how many channels it filters."""
+        super().__init__()
+        filters = conv(inner, inner, 2 * reach + 1, groups=inner, norm=False)
+        mix = nn.Conv2d(inner, width, 1)
+        nn.init.zeros_(mix.weight)
+        nn.init.zeros_(mix.bias)  # type: ignore[arg-type]
+        self.body = nn.Sequential(conv(width, inner, norm=False), filters, mix)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, width, h, w) -> (N, width, h, w)."""
+        return x + self.body(x)
+
+
 class Separable(nn.Sequential):
     """Filter by depth, then mix: MobileNet's first block (Howard et al. 2017)."""
 
@@ -178,6 +195,17 @@ def mobilenet_v2_slim() -> Encoder:
     return encoder
 
 
+def with_context(build: Callable[[], Encoder]) -> Callable[[], Encoder]:
+    """Build an encoder with a context behind its last block: at stride 32, where cells see most of a picture."""
+
+    def made() -> Encoder:
+        encoder = build()
+        encoder.stages[-1] = nn.Sequential(*encoder.stages[-1].children(), Context(encoder.widths[-1]))
+        return encoder
+
+    return made
+
+
 def tiny() -> Encoder:
     """A tiny encoder, all widths multiples of 16: narrower ones ran slower on two cores, not faster."""
     return Encoder(
@@ -196,9 +224,11 @@ def tiny() -> Encoder:
 ENCODERS: dict[str, Callable[[], Encoder]] = {
     "mobilenet_v1_half": mobilenet_v1_half,
     "mobilenet_v1_half_short": mobilenet_v1_half_short,
+    "mobilenet_v1_half_short_context": with_context(mobilenet_v1_half_short),
     "mobilenet_v2": mobilenet_v2,
     "mobilenet_v2_lean": mobilenet_v2_lean,
     "mobilenet_v2_slim": mobilenet_v2_slim,
+    "mobilenet_v2_slim_context": with_context(mobilenet_v2_slim),
     "tiny": tiny,
 }
 

@@ -107,6 +107,8 @@ class Scenes:
             place = self._hang(place, rng)
         if rng.random() < 0.3:
             place = cv2.GaussianBlur(place, (0, 0), rng.uniform(0.5, 4.0))  # a shallow depth of field
+        if rng.random() < self._mixture.dummy:
+            place = self._stand(place, rng)
         for _ in range(1 if rng.random() < 0.85 else 2):
             person, matte = self._person(rng)
             place, alpha = paste.lay_over(place, alpha, paste.match_light(person, matte, place, rng), matte)
@@ -127,6 +129,11 @@ class Scenes:
         place = place.copy()
         place[top : top + size[0], left : left + size[1]] = poster
         return place
+
+    def _stand(self, place: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Paste a piece of another place in the shape of somebody upside down: an edge alone makes nobody a person."""
+        shape = np.ascontiguousarray(self._person(rng)[1][::-1])
+        return paste.lay_over(place, shape, self._empty(rng)[0], shape)[0]
 
     def _hold(self, picture: np.ndarray, alpha: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Put a thing before whoever is there, a turned ellipse or box of another picture: it is no person."""

@@ -21,11 +21,13 @@ from torch import Tensor, nn
 from incognito import zoo
 from incognito.errors import LabError
 from incognito.lab.compact import restored
+from incognito.lab.light import Context
 from incognito.lab.tidy import SHIFT
 
 HUB = "imagenet"  # in a recipe: the hub's weights
 Folded = list[tuple[np.ndarray, np.ndarray | None]]  # weight OIHW and bias of each convolution, in order of execution
 State = dict[str, Tensor]
+Layer = tuple[nn.Conv2d, nn.BatchNorm2d | None]  # a convolution and the batch norm behind it
 
 
 def locate(name: str, backbones: Path) -> Path:
@@ -99,9 +101,10 @@ def fill(part: nn.Module, folded: Folded, path: Path) -> list[nn.BatchNorm2d]:
     """Fill a network, or its encoder, with convolutions in order of execution; gives the norms that now pass through.
 
     Those beyond the part's last, such as a classifier's or a decoder's, are left out; nine in ten of the part's must
-    fit, and after the first that does not (a last layer that the source has not), the rest keep their beginning.
+    fit, and after the first that does not (a last layer that the source has not), the rest keep their beginning. So
+    does a context that the source has not: it begins as the identity.
     """
-    layers = executed(part)
+    layers = _of_source(executed(part), part, folded)
     fitting, norms = 0, []
     for (layer, norm), pair in zip_longest(layers, folded[: len(layers)], fillvalue=None):  # type: ignore[misc]
         if pair is None or pair[0].shape != tuple(layer.weight.shape):
@@ -112,6 +115,14 @@ def fill(part: nn.Module, folded: Folded, path: Path) -> list[nn.BatchNorm2d]:
     if fitting < 0.9 * len(layers):
         raise LabError(f"{path} fits {fitting} of the encoder's {len(layers)} convolutions; it is another network's")
     return norms
+
+
+def _of_source(layers: list[Layer], part: nn.Module, folded: Folded) -> list[Layer]:
+    """The layers without those of contexts, where the source has no filter that is as wide."""
+    inside = {layer for context in part.modules() if isinstance(context, Context) for layer in context.modules()}
+    shapes = {weight.shape for weight, _ in folded}
+    wide = {tuple(layer.weight.shape) for layer, _ in layers if layer in inside and layer.groups > 1}
+    return layers if wide <= shapes else [pair for pair in layers if pair[0] not in inside]
 
 
 @torch.no_grad()
@@ -141,7 +152,7 @@ def _fill_one(layer: nn.Conv2d, norm: nn.BatchNorm2d | None, weight: np.ndarray,
         norm.bias.copy_(shift)
 
 
-def executed(part: nn.Module) -> list[tuple[nn.Conv2d, nn.BatchNorm2d | None]]:
+def executed(part: nn.Module) -> list[Layer]:
     """A part's convolutions in the order in which a picture passes them, each with the batch norm behind it."""
     calls: list[nn.Module] = []
     kinds = (nn.Conv2d, nn.BatchNorm2d)
