@@ -84,7 +84,7 @@ class Scenes:
         return augment.crop(layers, rng, self._size, self._mixture.window)
 
     def _empty(self, rng: np.random.Generator) -> augment.Layers:
-        beside = self._beside(rng) if rng.random() < self._mixture.beside else None
+        beside = self._beside(rng) if _by_chance(self._mixture.beside, rng) else None
         layers = augment.flip(beside or list(_load(self._empties[_pick(self._empty_odds, rng)])), rng)
         return augment.crop(layers, rng, self._size, self._mixture.window)
 
@@ -107,7 +107,7 @@ class Scenes:
             place = self._hang(place, rng)
         if rng.random() < 0.3:
             place = cv2.GaussianBlur(place, (0, 0), rng.uniform(0.5, 4.0))  # a shallow depth of field
-        if rng.random() < self._mixture.dummy:
+        if _by_chance(self._mixture.dummy, rng):
             place = self._stand(place, rng)
         for _ in range(1 if rng.random() < 0.85 else 2):
             person, matte = self._person(rng)
@@ -158,7 +158,7 @@ class Scenes:
 
     def _person(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Pick a person and set them into an empty canvas of the network's size: cut off below, or whole and far."""
-        lent = rng.random() < self._mixture.lent
+        lent = _by_chance(self._mixture.lent, rng)
         people = self._complete[int(rng.integers(len(self._complete)))] if lent else None
         sample = people or self._people[_pick(self._people_odds, rng)]
         picture, matte, _ = augment.flip(list(_load(sample)), rng)
@@ -200,3 +200,8 @@ def _odds(weights: list[float]) -> np.ndarray:
 
 def _pick(odds: np.ndarray, rng: np.random.Generator) -> int:
     return int(np.searchsorted(odds, rng.random(), side="right"))
+
+
+def _by_chance(chance: float, rng: np.random.Generator) -> bool:
+    """Whether it comes to pass; what never does draws nothing, so that a recipe without it has the pictures it had."""
+    return chance > 0 and rng.random() < chance
