@@ -195,15 +195,11 @@ def mobilenet_v2_slim() -> Encoder:
     return encoder
 
 
-def with_context(build: Callable[[], Encoder]) -> Callable[[], Encoder]:
-    """Build an encoder with a context behind its last block: at stride 32, where cells see most of a picture."""
-
-    def made() -> Encoder:
-        encoder = build()
-        encoder.stages[-1] = nn.Sequential(*encoder.stages[-1].children(), Context(encoder.widths[-1]))
-        return encoder
-
-    return made
+def mobilenet_v2_slim_context() -> Encoder:
+    """The slim MobileNetV2 with a context behind its last block: at stride 32, where cells see most of a picture."""
+    encoder = mobilenet_v2_slim()
+    encoder.stages[-1] = nn.Sequential(*encoder.stages[-1].children(), Context(encoder.widths[-1]))
+    return encoder
 
 
 def tiny() -> Encoder:
@@ -224,11 +220,10 @@ def tiny() -> Encoder:
 ENCODERS: dict[str, Callable[[], Encoder]] = {
     "mobilenet_v1_half": mobilenet_v1_half,
     "mobilenet_v1_half_short": mobilenet_v1_half_short,
-    "mobilenet_v1_half_short_context": with_context(mobilenet_v1_half_short),
     "mobilenet_v2": mobilenet_v2,
     "mobilenet_v2_lean": mobilenet_v2_lean,
     "mobilenet_v2_slim": mobilenet_v2_slim,
-    "mobilenet_v2_slim_context": with_context(mobilenet_v2_slim),
+    "mobilenet_v2_slim_context": mobilenet_v2_slim_context,
     "tiny": tiny,
 }
 
