@@ -55,16 +55,19 @@ class InvertedResidual(nn.Module):
 
 
 class Context(nn.Module):
-    """What is far away in the picture, added: thin, filter widely by depth, mix. It begins as the identity."""
+    """What is far away in the picture, added: thin, filter widely by depth, mix."""
 
     def __init__(self, width: int, inner: int = 64, reach: int = 3) -> None:
         """`reach` is how many cells the filter looks to either side, `inner` how many channels it filters."""
         super().__init__()
         filters = conv(inner, inner, 2 * reach + 1, groups=inner, norm=False)
-        mix = nn.Conv2d(inner, width, 1)
-        nn.init.zeros_(mix.weight)
-        nn.init.zeros_(mix.bias)  # type: ignore[arg-type]
-        self.body = nn.Sequential(conv(width, inner, norm=False), filters, mix)
+        self.body = nn.Sequential(conv(width, inner, norm=False), filters, nn.Conv2d(inner, width, 1))
+
+    @torch.no_grad()
+    def silence(self) -> None:
+        """Become the identity: in a network that is filled from one without a context, nothing changes at first."""
+        for parameter in self.body[-1].parameters():
+            parameter.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, width, h, w) -> (N, width, h, w)."""

@@ -101,8 +101,8 @@ def fill(part: nn.Module, folded: Folded, path: Path) -> list[nn.BatchNorm2d]:
     """Fill a network, or its encoder, with convolutions in order of execution; gives the norms that now pass through.
 
     Those beyond the part's last, such as a classifier's or a decoder's, are left out; nine in ten of the part's must
-    fit, and after the first that does not (a last layer that the source has not), the rest keep their beginning. So
-    does a context that the source has not: it begins as the identity.
+    fit, and after the first that does not (a last layer that the source has not), the rest keep their beginning. A
+    context that the source has not begins as the identity.
     """
     layers = _of_source(executed(part), part, folded)
     fitting, norms = 0, []
@@ -118,11 +118,15 @@ def fill(part: nn.Module, folded: Folded, path: Path) -> list[nn.BatchNorm2d]:
 
 
 def _of_source(layers: list[Layer], part: nn.Module, folded: Folded) -> list[Layer]:
-    """The layers without those of contexts, where the source has no filter that is as wide."""
-    inside = {layer for context in part.modules() if isinstance(context, Context) for layer in context.modules()}
-    shapes = {weight.shape for weight, _ in folded}
+    """The layers without those of contexts, which are silenced, where the source has no filter that is as wide."""
+    contexts = [module for module in part.modules() if isinstance(module, Context)]
+    inside = {layer for context in contexts for layer in context.modules()}
     wide = {tuple(layer.weight.shape) for layer, _ in layers if layer in inside and layer.groups > 1}
-    return layers if wide <= shapes else [pair for pair in layers if pair[0] not in inside]
+    if wide <= {weight.shape for weight, _ in folded}:
+        return layers
+    for context in contexts:
+        context.silence()
+    return [pair for pair in layers if pair[0] not in inside]
 
 
 @torch.no_grad()
