@@ -61,6 +61,14 @@ def test_a_context_begins_as_the_identity_or_from_one(tmp_path, x, source):
         assert any(module.body[-1].weight.any() for module in target.modules() if isinstance(module, light.Context))
 
 
+def test_a_context_is_silent_beside_a_checkpoints_weights_too(x):
+    """A network that has one begins with what a checkpoint without it gives."""
+    given, target = net("light", SLIM), net("light", CONTEXT, seed=1)
+    weights.grow(target, given.state_dict(), Path("slim.pt"))
+    with torch.no_grad():
+        assert torch.equal(target(x), given(x))
+
+
 def test_a_tidied_models_scaling_is_taken_out_of_its_weights(tmp_path, x):
     """There the first convolution takes 0 to 255; a network under training takes -1 to 1."""
     source, target = net("light", "tiny"), net("light", "tiny", seed=1)

@@ -40,10 +40,10 @@ class Data:
     empty: float
     groups: dict[str, float]
     window: float = 0.3  # the smallest window that is cut out, of a picture's area: 1 shows it whole, as a user would
+    change: float = 1.0  # how much light and colour are changed, and how often a picture is turned or spoilt
     lent: float = 0.0  # how often who is pasted comes out of an everyday photo: in any pose, near or far, alone or not
     dummy: float = 0.0  # how often a composite has a thing in the shape of somebody upside down, which is nobody
     beside: float = 0.0  # how often a place is cut out of a photo with people, beside them, and not an empty one
-    change: float = 1.0  # how much light and colour are changed, and how often a picture is turned or spoilt
 
 
 @dataclass(frozen=True, slots=True)

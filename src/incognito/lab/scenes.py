@@ -32,7 +32,7 @@ class Scenes:
         self._photos = [s for s in samples if s.kind == "photo" and mixture.groups.get(s.group, 1.0) > 0]
         self._people = [s for s in samples if s.kind == "cutout" or s.group in FEATHERED]
         self._empties = [s for s in samples if s.kind == "empty" and mixture.groups.get(s.group, 1.0) > 0]
-        self._complete = [s for s in samples if s.group in COMPLETE]
+        self._complete = [s for s in self._photos if s.group in COMPLETE]
         self._portraits = [s for s in samples if s.group == mashup.PORTRAITS]
         self._rooms = [s for s in samples if s.group == mashup.ROOMS]
         self._groups = {s.group for s in samples}
@@ -90,7 +90,7 @@ class Scenes:
 
     def _beside(self, rng: np.random.Generator) -> augment.Layers | None:
         """Cut a place out of a photo in which there are people, beside them; None where they leave no room."""
-        layers = _load(self._complete[int(rng.integers(len(self._complete)))])
+        layers = _load(self._everyday(rng))
         _, alpha, valid = layers
         height, width = alpha.shape
         for _ in range(TRIES):
@@ -100,6 +100,9 @@ class Scenes:
             if not alpha[window].any() and valid[window].all():
                 return [layer[window] for layer in layers]
         return None
+
+    def _everyday(self, rng: np.random.Generator) -> Sample:
+        return self._complete[int(rng.integers(len(self._complete)))]
 
     def _composite(self, rng: np.random.Generator) -> augment.Layers:
         place, alpha, valid = self._empty(rng)
@@ -159,10 +162,9 @@ class Scenes:
     def _person(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Pick a person and set them into an empty canvas of the network's size: cut off below, or whole and far."""
         lent = _by_chance(self._mixture.lent, rng)
-        people = self._complete[int(rng.integers(len(self._complete)))] if lent else None
-        sample = people or self._people[_pick(self._people_odds, rng)]
+        sample = self._everyday(rng) if lent else self._people[_pick(self._people_odds, rng)]
         picture, matte, _ = augment.flip(list(_load(sample)), rng)
-        if people:
+        if lent:
             picture, matte = paste.around(picture, matte)
         if sample.kind == "photo":
             matte = paste.feather(matte)

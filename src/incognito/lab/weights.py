@@ -223,6 +223,8 @@ def grow(part: nn.Module, source: State, path: Path) -> None:
         if fresh and re.search(r"(layer\d\.\d+\.bn2|_blocks\.\d+\._bn2)$", name):
             module.weight.zero_()
             module.bias.zero_()
+        if fresh and isinstance(module, Context):
+            module.silence()
         if fresh and name.endswith("_se_expand"):
             module.weight.zero_()
             module.bias.fill_(3.0)  # a sigmoid of 0.95
