@@ -26,9 +26,9 @@ def test_a_network_agrees_with_itself_as_tutor(tmp_path, toy_data, tables):
     """Its own mattes cost no more than their entropy; others cost more."""
     path = train.train(Recipe.from_dict(tables), toy_data, tmp_path, tmp_path / "run")
     tutor, picture = Tutor(path), torch.rand(2, 3, 64, 64) * 2 - 1
-    own = tutor._net(picture)
-    assert tutor.distance(picture, own) < tutor.distance(picture, own + 1)
-    assert tutor.distance(picture, own) < tutor.distance(picture, own - 1)
+    own, batch = tutor._net(picture), (picture, *[torch.ones(2, 1, 64, 64)] * 3)
+    assert tutor.distance(batch, own) < tutor.distance(batch, own + 1)
+    assert tutor.distance(batch, own) < tutor.distance(batch, own - 1)
 
 
 def test_one_without_the_other_is_refused(tmp_path, toy_data, tables):

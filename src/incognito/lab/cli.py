@@ -18,6 +18,14 @@ Data = Annotated[
     Path, typer.Option("--data", metavar="ROOT", envvar="INCOGNITO_DATA", help="The folder that holds manifest.csv.")
 ]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where to write.")]
+Environment = Annotated[
+    Path | None,
+    typer.Option(
+        "--environment",
+        metavar="DIR",
+        help="A virtual environment with the peers' packages. Left out: made once, in the cache.",
+    ),
+]
 
 
 @app.command()
@@ -34,8 +42,13 @@ def train(
     ] = None,
     tutor: Annotated[
         Path | None,
-        typer.Option("--distil-from", metavar="CHECKPOINT", help="The network whose mattes a recipe's distil weighs."),
+        typer.Option(
+            "--distil-from",
+            metavar="TUTOR",
+            help="Whose mattes a recipe's distil weighs: a checkpoint, or a peer's name, such as mediapipe-selfie.",
+        ),
     ] = None,
+    environment: Environment = None,
 ) -> None:
     """Train a network by a recipe.
 
@@ -48,7 +61,7 @@ def train(
 
     leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
     with progress.bar("training", "pictures") if leads else nullcontext(lambda *_: None) as move:
-        best = training.train(Recipe.read(recipe), data, backbones, out, resume, begin, tutor, move)
+        best = training.train(Recipe.read(recipe), data, backbones, out, resume, begin, tutor, move, environment)
     if leads:
         print(best)
 
@@ -311,14 +324,7 @@ def compare(
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="DIR", help="The folder whose tables rows are added to.")
     ] = Path("results"),
-    environment: Annotated[
-        Path | None,
-        typer.Option(
-            "--environment",
-            metavar="DIR",
-            help="A virtual environment with the peers' packages. Left out: made once, in the cache.",
-        ),
-    ] = None,
+    environment: Environment = None,
 ) -> None:
     """Compare models with other projects': the same pictures and frames, in one run, each in a process of its own.
 

@@ -95,6 +95,17 @@ def enter(models: Sequence[str], peers: Sequence[str], folder: Path | None = Non
     return entered + [each for name in dict.fromkeys(peers) for each in _theirs(name, folder)]
 
 
+def is_peers(model: str) -> bool:
+    """Whether a name is that of a peer's model."""
+    return any(model in peer.models for peer in PEERS.values())
+
+
+def one_of_peers(model: str, folder: Path | None = None) -> Contestant:
+    """A peer's model alone, in `folder` as environment or in one made here; raises LabError where it cannot be made."""
+    name = next(name for name, peer in PEERS.items() if model in peer.models)
+    return next(each for each in _theirs(name, folder) if each.name == model)
+
+
 def open_all(contestants: Sequence[Contestant], threads: int, until: ExitStack) -> list[tuple[Contestant, Child]]:
     """Start everybody's workers; gives what each now is, and its worker, which ends with `until`."""
     opened = []

@@ -78,7 +78,7 @@ class Training:
     boundary: float
     teacher: str  # whose features are hints: a file of MobileNetV2's convolutions, a shipped model, or empty
     hint: float  # what they weigh
-    distil: float  # what the mattes of another training weigh, the one that --teacher names; 0 for none
+    distil: float  # what the mattes of another network weigh, the one that --distil-from names; 0 for none
     steady: float  # what it weighs that a shifted, relit picture has the same matte, shifted
     checkpoint_every: int
     validate_every: int

@@ -19,6 +19,8 @@ TERMS = {
     "efficientnet-lite2.pth": "ImageNet weights, Apache-2.0",
     "imagenet-sample-images": "research",
     "mAP": "research",
+    "mediapipe-landscape": "MediaPipe Selfie Segmentation's mattes, Apache-2.0",
+    "mediapipe-selfie": "MediaPipe Selfie Segmentation's mattes, Apache-2.0",
     "mobilenet_v2_1.0.npz": "ImageNet weights, Apache-2.0",
 }
 

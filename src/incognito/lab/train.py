@@ -16,13 +16,14 @@ from incognito.lab.batches import Batch, draw
 from incognito.lab.begin import Beginning
 from incognito.lab.begin import begin as begin_with
 from incognito.lab.data import Sample, read_manifest
+from incognito.lab.guest import Guest
 from incognito.lab.journal import Journal
 from incognito.lab.ranks import Ranks, joined
 from incognito.lab.recipe import Recipe
 from incognito.lab.schedule import Progress, pace
 from incognito.lab.teacher import Apprentice
 from incognito.lab.terms import named
-from incognito.lab.tutor import engaged, nudge, unsteadiness
+from incognito.lab.tutor import Tutor, engaged, nudge, unsteadiness
 from incognito.lab.validate import Validation, unseen, validate
 from incognito.timing import Stopwatch
 
@@ -39,20 +40,22 @@ def train(
     begin: Path | None = None,
     tutor: Path | None = None,
     on_batch: Callable[[int, int | None], None] = lambda seen, total: None,
+    environment: Path | None = None,
 ) -> Path:
     """Train a recipe on data/manifest.csv and return the best checkpoint by validation IoU.
 
     Writes out/last.pt, out/best.pt and the journal's files. With `resume` it goes on from out/last.pt to the result
     that an unbroken run would have had; with `begin` it starts from another training's averaged weights, or a model's.
-    `tutor` is the checkpoint of a network whose mattes are learnt from too, where the recipe has `distil`.
+    `tutor` is what gives mattes to learn from too, where the recipe has `distil`: a network's checkpoint, or a peer's
+    name, which runs in `environment` or in one made here.
     Under torchrun every process takes its share of each batch, and the first one validates and writes.
     """
     if resume and begin is not None:
         raise LabError("--resume goes on from OUT/last.pt, --from begins anew; leave one of them out")
     samples = read_manifest(data, "train", ("photo", "cutout", "empty"))
     judges = unseen(data, recipe.training.validate_on)
-    with joined() as ranks, memory.kept():
-        run = Run(recipe, backbones, out, ranks, resume, begin, tutor)
+    with joined() as ranks, memory.kept(), engaged(recipe.training, tutor, environment) as taught:
+        run = Run(recipe, backbones, out, ranks, resume, begin, taught)
         run.prepare(samples)
         run.learn(draw(recipe, samples, run.seen, ranks), judges, on_batch)
     return out / BEST
@@ -69,11 +72,11 @@ class Run:
         ranks: Ranks,
         resume: bool,
         begin: Path | None,
-        tutor: Path | None = None,
+        tutor: Tutor | Guest | None = None,
     ) -> None:
         self.recipe, self.out, self.ranks = recipe, out, ranks
         self.seen, self.progress, self._minutes_before = 0, Progress(), 0.0
-        self._tutor = engaged(recipe.training, tutor)
+        self._tutor = tutor
         torch.manual_seed(recipe.training.seed)
         self._start = Beginning(make_network(recipe)) if resume else begin_with(recipe, backbones, begin)
         self.net = self._start.net.to(memory_format=torch.channels_last)
@@ -154,7 +157,7 @@ class Run:
             logits = both[: len(picture)]
             loss = losses.total(logits, alpha, valid, band, training) + training.hint * distance
             if self._tutor:
-                loss = loss + training.distil * self._tutor.distance(picture, logits)
+                loss = loss + training.distil * self._tutor.distance(batch, logits)
             if training.steady:
                 loss = loss + training.steady * unsteadiness(logits, both[len(picture) :], shift)
         return loss

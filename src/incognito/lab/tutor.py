@@ -6,6 +6,8 @@ differs from the one before by a small motion and by noise, and its matte should
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -14,6 +16,9 @@ from torch import Tensor
 
 from incognito.errors import LabError
 from incognito.lab import checkpoint, losses, nets
+from incognito.lab.batches import Batch
+from incognito.lab.contestants import is_peers, one_of_peers
+from incognito.lab.guest import Guest
 from incognito.lab.recipe import Recipe, Training
 
 REACH = 4  # pixels that a nudged picture is shifted by at most
@@ -32,18 +37,27 @@ class Tutor:
         self._net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.lineage, self.sources = checkpoint.lineage_of(state), list(state["sources"])
 
-    def distance(self, picture: Tensor, logits: Tensor) -> Tensor:
-        """Mean cross-entropy of logits (N, 1, h, w) against the tutor's mattes."""
+    def distance(self, batch: Batch, logits: Tensor) -> Tensor:
+        """Mean cross-entropy of logits (N, 1, h, w) against the tutor's mattes of a batch's pictures."""
+        picture = batch[0]
         with torch.no_grad():
             wanted = torch.sigmoid(self._net.to(picture.device)(picture))
         return losses.cross_entropy(logits.float(), wanted.float(), torch.ones_like(wanted, dtype=torch.float32))
 
 
-def engaged(training: Training, path: Path | None) -> Tutor | None:
-    """The tutor that a recipe asks for; raises LabError where there is one without the other."""
-    if bool(training.distil) != bool(path):
+@contextmanager
+def engaged(training: Training, name: Path | None, environment: Path | None) -> Iterator[Tutor | Guest | None]:
+    """The tutor that a recipe asks for: a checkpoint, or a peer's network, which runs in its environment.
+
+    Raises LabError where there is one without the other.
+    """
+    if bool(training.distil) != bool(name):
         raise LabError("distil in the recipe and --distil-from go together: name a checkpoint, or set distil = 0")
-    return Tutor(path) if path else None
+    if is_peers(str(name)):
+        with Guest(one_of_peers(str(name), environment)) as guest:
+            yield guest
+    else:
+        yield Tutor(name) if name else None
 
 
 def nudge(picture: Tensor, seed: int) -> tuple[Tensor, tuple[int, int]]:
