@@ -19,7 +19,7 @@ from incognito import runtime
 from incognito.demo import portrait
 from incognito.errors import LabError, UsageError
 from incognito.frame import resize as shrink
-from incognito.lab import compact, graph, quantise, tidy
+from incognito.lab import bias, compact, graph, quantise, tidy
 from incognito.lab import prune as pruning
 from incognito.lab.judge import Judge
 
@@ -92,7 +92,7 @@ def pruned(
 def int8(
     model: ModelProto, context: Context, method: str = "best", kind: str = "here", pictures: int = 0
 ) -> ModelProto:
-    """Quantise by the calibration that loses least; if that is too much, with training, or some layers in float.
+    """Quantise by the calibration that loses least, with biases corrected; if that is too much, train or leave floats.
 
     Quantisation is trained for, on so many pictures, where calibration alone loses more than QAT_ABOVE.
     """
@@ -103,6 +103,9 @@ def int8(
     losses = {name: context.lost(found) for name, found in tried.items()}
     best = min(losses, key=lambda name: losses[name])
     context.note(f"{kind}, calibration {best}: {', '.join(f'{n} lost {v:.4f}' for n, v in losses.items())}")
+    tried[best] = bias.corrected(model, tried[best], calibration.pictures)
+    losses[best] = context.lost(tried[best])
+    context.note(f"biases corrected: lost {losses[best]:.4f}")
     if losses[best] <= min(context.budget, QAT_ABOVE):
         return tried[best]
     if pictures:
