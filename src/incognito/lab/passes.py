@@ -19,7 +19,7 @@ from incognito import runtime
 from incognito.demo import portrait
 from incognito.errors import LabError, UsageError
 from incognito.frame import resize as shrink
-from incognito.lab import bias, compact, graph, quantise, tidy
+from incognito.lab import bias, compact, graph, level, quantise, tidy
 from incognito.lab import prune as pruning
 from incognito.lab.judge import Judge
 
@@ -98,6 +98,7 @@ def int8(
     """
     kind = quantise.kind_here() if kind == "here" else kind
     calibration = quantise.Calibration(context.inputs(model), context.folder)
+    model = level.levelled(model, calibration.pictures)
     methods = quantise.METHODS if method == "best" else [method]
     tried = {name: quantise.static(model, calibration, name, kind) for name in methods}
     losses = {name: context.lost(found) for name, found in tried.items()}
