@@ -44,9 +44,10 @@ def test_a_member_may_be_asked_at_another_size(tmp_path, portrait):
 
 def test_a_committee_is_symmetric(tmp_path, portrait):
     """A mirrored picture has the mirrored matte."""
-    card = seat([("tiny", 1.0)], tmp_path / "one.onnx", (192, 192), weights="int8")
+    size = zoo.find("tiny").height, zoo.find("tiny").width
+    card = seat([("tiny", 1.0)], tmp_path / "one.onnx", size, weights="int8")
     assert zoo.read_card(tmp_path / "one.json").mirrored
-    small = resize(portrait, (192, 192))
+    small = resize(portrait, size)
     segmenter = Segmenter(card.path)
     assert np.abs(segmenter.raw(small) - segmenter.raw(np.ascontiguousarray(small[:, ::-1]))[:, ::-1]).max() < 1e-4
 

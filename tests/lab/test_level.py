@@ -59,20 +59,29 @@ def test_8_bits_then_keep_both_halves(uneven, pictures, tmp_path):
         rounded = quantise.static(model, quantise.Calibration(pictures, tmp_path / name))
         joint = joints(model)[-1]
         channels, users = graph.shapes(model)[joint.input[0]][1], graph.consumers(rounded)
-        kept = users[users[joint.output[0]][0].output[0]][0].output[
-            0
-        ]  # what the next layer is given: rounded, in float
+        (rounding,) = users[joint.output[0]]
+        kept = users[rounding.output[0]][0].output[0]  # what the next layer is given: rounded, in float
         (right,), (found,) = graph.run(model, pictures[:1], [joint.output[0]]), graph.run(rounded, pictures[:1], [kept])
         lost.append(np.abs(found[0] - right[0])[:, :channels].mean() / np.abs(right[0])[:, :channels].mean())
     assert lost[1] < 0.2 < lost[0]
 
 
-def test_what_somebody_else_takes_is_left(small_model):
-    """A way ends where a tensor has a second reader, or comes out of no convolution."""
+def test_what_cannot_be_scaled_alone_is_left(small_model):
+    """A way ends at a second reader, an output of the model, an end that is computed, and where no convolution is."""
+    name = joints(small_model)[0].input[0]
+    assert level._way(small_model, name)
+    assert level._way(small_model, graph.input_of(small_model).name) is None
+    read, given, computed = (graph.clone(small_model) for _ in range(3))
+    read.graph.node.add(op_type="Identity", input=[name], output=["second"])
+    given.graph.output.add().name = name
+    clip = next(node for node in level._way(computed, name) if node.op_type == "Clip")
+    clip.input[2] = "computed"
+    assert [level._way(model, name) for model in (read, given, computed)] == [None] * 3
+
+
+def test_only_channels_are_levelled(small_model, pictures):
+    """What is laid side by side, not channel behind channel, is not looked at."""
     model = graph.clone(small_model)
-    name = joints(model)[0].input[0]
-    assert level._way(model, name)
-    model.graph.output.add().name = "second"
-    model.graph.node.add(op_type="Identity", input=[name], output=["second"])
-    assert level._way(model, name) is None
-    assert level._way(model, graph.input_of(model).name) is None
+    for joint in joints(model):
+        joint.attribute[0].i = 2
+    assert list(level.levelled(model, pictures).graph.node) == list(model.graph.node)

@@ -17,6 +17,7 @@ from onnx import ModelProto, NodeProto
 from incognito.lab import graph
 
 PICTURES = 24  # are shown, to see the ranges
+SCALING = ("Conv", "Clip", "Relu", "Resize")  # give as much more as they are given, or as their constants grow
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class _Part:
 def levelled(model: ModelProto, pictures: Sequence[np.ndarray]) -> ModelProto:
     """The same network with level concatenations, where a filter by depth follows; seen on the first PICTURES."""
     level = graph.clone(model)
-    for joint in [node for node in level.graph.node if node.op_type == "Concat"]:
+    for joint in [node for node in level.graph.node if node.op_type == "Concat" and graph.attribute(node, "axis") == 1]:
         users = graph.consumers(level)[joint.output[0]]
         if len(users) == 1 and _is_by_depth(level, users[0]):
             _level(level, joint, users[0], pictures[:PICTURES])
@@ -62,13 +63,14 @@ def _parts(model: ModelProto, joint: NodeProto, pictures: Sequence[np.ndarray]) 
 
 def _way(model: ModelProto, name: str) -> list[NodeProto] | None:
     """Back from a tensor to its convolution, by nodes that scale with it and feed nobody else; None if that fails."""
-    made, users, way = graph.producers(model), graph.consumers(model), []
-    while len(users[name]) == 1 and (node := made.get(name)):
+    made, users, held = graph.producers(model), graph.consumers(model), graph.arrays_of(model)
+    given, way = {output.name for output in model.graph.output}, []
+    while len(users[name]) == 1 and name not in given and (node := made.get(name)):
         way.append(node)
+        if node.op_type not in SCALING or any(each not in held for each in _scaled(node)):
+            return None
         if node.op_type == "Conv":
             return way
-        if node.op_type not in ("Resize", "Clip", "Relu"):
-            return None
         name = node.input[0]
     return None
 
@@ -77,9 +79,13 @@ def _enlarge(model: ModelProto, way: list[NodeProto], scale: float) -> None:
     """Scale a convolution, and the ends of what clips it."""
     arrays = graph.arrays_of(model)
     for node in way:
-        for place, name in enumerate(node.input):
-            if name and place and node.op_type in ("Conv", "Clip"):
-                _replace(model, node, place, arrays[name] * scale)
+        for name in _scaled(node):
+            _replace(model, node, list(node.input).index(name), arrays[name] * scale)
+
+
+def _scaled(node: NodeProto) -> list[str]:
+    """The constants that grow with what a node gives."""
+    return [name for name in node.input[1:] if name] if node.op_type in ("Conv", "Clip") else []
 
 
 def _replace(model: ModelProto, node: NodeProto, place: int, array: np.ndarray) -> None:
