@@ -201,7 +201,7 @@ def _with_floats(
         if count < len(order) and holds(order[:count]):
             left = fewest(order[:count], holds)
             context.note(f"left in float: {', '.join(left)}")
-            return leaving(left)
+            return bias.corrected(model, leaving(left), calibration.pictures)
     context.note("no choice of layers in float held the budget")
     return worst
 
