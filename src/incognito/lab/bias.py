@@ -77,7 +77,7 @@ def _means(model: ModelProto, names: list[str], pictures: Sequence[np.ndarray]) 
     part = graph.clone(model)
     del part.graph.output[:]
     part.graph.output.extend(ValueInfoProto(name=name) for name in names)
-    sums = [0.0] * len(names)
+    sums = [np.zeros(1, np.float32)] * len(names)
     for found in graph.runs(graph.strip(part), pictures):
         sums = [total + tensor.mean((0, 2, 3)) for total, tensor in zip(sums, found, strict=True)]
     return [total / len(pictures) for total in sums]
