@@ -52,7 +52,7 @@ def engaged(training: Training, name: Path | None, environment: Path | None) -> 
     Raises LabError where there is one without the other.
     """
     if bool(training.distil) != bool(name):
-        raise LabError("distil in the recipe and --distil-from go together: name a checkpoint, or set distil = 0")
+        raise LabError("distil in the recipe and --distil-from go together: name a checkpoint or peer, or set it to 0")
     if is_peers(str(name)):
         with Guest(one_of_peers(str(name), environment)) as guest:
             yield guest
