@@ -73,7 +73,7 @@ def fold_scaling(model: ModelProto) -> ModelProto:
         scaled = arrays[node.input[1]] * gain.reshape(1, -1, 1, 1)
         graph.put(model, f"{node.input[1]}.scaled{number}", scaled.astype(np.float32))
         node.input[1] = f"{node.input[1]}.scaled{number}"
-    graph.put(model, SHIFT, (offset / gain).reshape(1, -1, 1, 1).astype(np.float32))
+    graph.put(model, SHIFT, _at_once((offset / gain).astype(np.float32)))
     place = list(model.graph.node).index(chain[0])
     for node in chain:
         model.graph.node.remove(node)
@@ -128,6 +128,11 @@ def _run_chain(chain: list[NodeProto], arrays: graph.Arrays) -> np.ndarray:
     for node in chain:
         value = steps[node.op_type](value, arrays[node.input[1]].astype(np.float64).reshape(1, -1))
     return value
+
+
+def _at_once(shifts: np.ndarray) -> np.ndarray:
+    """One number where all channels have the same: three, to pixels laid side by side, take a layer's time."""
+    return np.array(shifts[0]) if np.all(shifts == shifts[0]) else shifts.reshape(1, -1, 1, 1)
 
 
 def _named(model: ModelProto) -> ModelProto:
