@@ -48,13 +48,14 @@ def _layers(model: ModelProto, quantised: ModelProto) -> list[_Layer]:
     """The convolutions that have a bias, in the order in which they run."""
     floats = {node.name: node for node in model.graph.node if node.op_type == "Conv"}
     arrays, behind = graph.arrays_of(quantised), graph.producers(quantised)
+    before, after = graph.consumers(model), graph.consumers(quantised)
     layers = []
     for node in quantised.graph.node:
         if node.op_type != "Conv" or len(node.input) < 3:
             continue
         rounding = behind.get(node.input[2])  # none where the layer stays in float
         bias, step = (rounding.input[0], arrays[rounding.input[1]]) if rounding else (node.input[2], None)
-        layers.append(_Layer(bias, step, _settled(model, floats[node.name]), _settled(quantised, node)))
+        layers.append(_Layer(bias, step, _settled(before, floats[node.name]), _settled(after, node)))
     return layers
 
 
@@ -64,9 +65,9 @@ def _added(held: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return np.clip(np.round(held + steps.astype(np.float64)), ends.min, ends.max).astype(held.dtype)
 
 
-def _settled(model: ModelProto, node: NodeProto) -> str:
-    """The tensor that a convolution gives in the end, with what belongs to it done."""
-    users, name = graph.consumers(model), node.output[0]
+def _settled(users: dict[str, list[NodeProto]], node: NodeProto) -> str:
+    """The tensor that a convolution gives in the end, with what belongs to it done; `users` take each tensor."""
+    name = node.output[0]
     while users[name] and all(user.op_type in FOLLOWING for user in users[name]):
         name = users[name][0].output[0]
     return name
