@@ -150,6 +150,19 @@ def test_empty_places_of_a_folder_can_be_left_out(toy_data):
         Scenes(samples, mixture, (32, 32), 1, 4)
 
 
+def test_whose_cut_outs_are_pasted_is_chosen_by_folder(toy_data):
+    """Where every folder is left out nobody can be pasted; one that is not there is refused by name."""
+    samples = read_manifest(toy_data, "train")
+    folders = {sample.group for sample in samples if sample.kind != "empty"}
+    for pasted, problem in (
+        (dict.fromkeys(folders, 0.0), "composite > 0"),
+        ({"people/nowhere": 1.0}, "people/nowhere"),
+    ):
+        mixture = Data(photo=0, composite=1, mashup=0, empty=1, groups={}, pasted=pasted)
+        with pytest.raises(LabError, match=problem):
+            Scenes(samples, mixture, (32, 32), 1, 4)
+
+
 @pytest.mark.parametrize(("step", "most"), [("_hang", 0.2), ("_stand", 0.9)])
 def test_a_picture_on_the_wall_or_a_thing_in_somebodys_shape_is_nobody(toy_data, step, most):
     """It covers a part of the place, and the place that is given stays."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,6 +43,7 @@ class Data:
     change: float = 1.0  # how much light and colour are changed, and how often a picture is turned or spoilt
     lent: float = 0.0  # how often who is pasted comes out of an everyday photo: in any pose, near or far, alone or not
     dummy: float = 0.0  # how often a composite has a thing in the shape of somebody upside down, which is nobody
+    pasted: dict[str, float] = field(default_factory=dict)  # of whoever is pasted: groups, as above
     beside: float = 0.0  # how often a place is cut out of a photo with people, beside them, and not an empty one
 
 
@@ -136,12 +137,14 @@ def make(kind: type[T], table: Any, where: str) -> T:
     if not isinstance(table, dict):
         raise LabError(f"{where} must be a table, not {table!r}")
     _check_keys(kind, table, where)
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        value = table.get(field.name, field.default)
-        if not fits(value, str(field.type)):
-            raise LabError(f"{where} {field.name} must be a {field.type} without negative numbers, not {value!r}")
-        if value not in CHOICES.get(field.name, (value,)):
-            raise LabError(f"{where} {field.name} must be one of {', '.join(CHOICES[field.name])}, not {value!r}")
+    for held in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if held.name not in table:
+            continue
+        value = table[held.name]
+        if not fits(value, str(held.type)):
+            raise LabError(f"{where} {held.name} must be a {held.type} without negative numbers, not {value!r}")
+        if value not in CHOICES.get(held.name, (value,)):
+            raise LabError(f"{where} {held.name} must be one of {', '.join(CHOICES[held.name])}, not {value!r}")
     return kind(**table)
 
 
@@ -182,8 +185,8 @@ def _check_sense(training: Training) -> None:
 
 def _check_keys(kind: type, table: dict[str, Any], where: str) -> None:
     fields = dataclasses.fields(kind)
-    names = {field.name for field in fields}
-    needed = {field.name for field in fields if field.default is dataclasses.MISSING}
+    names = {held.name for held in fields}
+    needed = {held.name for held in fields if held.default is held.default_factory is dataclasses.MISSING}
     for problem, keys in (("unknown", table.keys() - names), ("missing", needed - table.keys())):
         if keys:
             known = ", ".join(sorted(names))

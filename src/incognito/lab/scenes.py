@@ -30,7 +30,9 @@ class Scenes:
 
     def __init__(self, samples: list[Sample], mixture: Data, size: tuple[int, int], seed: int, count: int) -> None:
         self._photos = [s for s in samples if s.kind == "photo" and mixture.groups.get(s.group, 1.0) > 0]
-        self._people = [s for s in samples if s.kind == "cutout" or s.group in FEATHERED]
+        self._people = [
+            s for s in samples if (s.kind == "cutout" or s.group in FEATHERED) and mixture.pasted.get(s.group, 1.0) > 0
+        ]
         self._empties = [s for s in samples if s.kind == "empty" and mixture.groups.get(s.group, 1.0) > 0]
         self._complete = [s for s in self._photos if s.group in COMPLETE]
         self._portraits = [s for s in samples if s.group == mashup.PORTRAITS]
@@ -39,7 +41,9 @@ class Scenes:
         self._check(mixture)
         self._photo_odds = _odds([mixture.groups.get(s.group, 1.0) for s in self._photos])
         self._empty_odds = _odds([mixture.groups.get(s.group, 1.0) for s in self._empties])
-        self._people_odds = _odds([1.0 if s.kind == "cutout" else 0.6 for s in self._people])
+        self._people_odds = _odds(
+            [(1.0 if s.kind == "cutout" else 0.6) * mixture.pasted.get(s.group, 1.0) for s in self._people]
+        )
         self._kind_odds = _odds([getattr(mixture, kind) for kind in KINDS])
         self._size, self._seed, self._count, self._mixture = size, seed, count, mixture
 
@@ -57,10 +61,10 @@ class Scenes:
         for kind, (there, what) in needs.items():
             if getattr(mixture, kind) and not there:
                 raise LabError(f"{kind} > 0 in [data] needs {what}, of which the training split has none")
-        unknown = mixture.groups.keys() - self._groups
-        if unknown:
-            known = ", ".join(sorted(self._groups))
-            raise LabError(f"[data.groups] names {', '.join(sorted(unknown))}; the training split has {known}")
+        for table in ("groups", "pasted"):
+            if unknown := getattr(mixture, table).keys() - self._groups:
+                known = ", ".join(sorted(self._groups))
+                raise LabError(f"[data.{table}] names {', '.join(sorted(unknown))}; the training split has {known}")
         if not any(getattr(mixture, kind) for kind in KINDS):
             raise LabError(f"one of {', '.join(KINDS)} in [data] must be more than 0")
 
