@@ -230,7 +230,7 @@ def test_openvino_takes_onnx_runtimes_place_for_fewer_pixels(portrait, monkeypat
     """If it finds the same alpha, nearly; one that finds another is refused, in one line."""
     whole = Segmenter("fast.int8", 1, "onnxruntime")
     narrow = whole.on(None, share=7 / 8)
-    assert (narrow.runtime_name, narrow.card.size) == ("openvino", (160, 224))
+    assert (narrow.runtime_name, narrow.card.size) == ("openvino", (192, 224))
     same = whole.on(1)
     assert (same.runtime_name, same.card.size) == ("onnxruntime", whole.card.size)
     monkeypatch.setattr(choice, "TOLERANCE", 1e-4)

@@ -117,7 +117,7 @@ def test_our_worker_finds_what_the_segmenter_finds(portrait, segmenter):
         child.ask("show", np.stack([cv2.resize(portrait, (320, 180))] * 3))
         took = [child.ask("time", work=work, seconds=0.0)[0] for work in wire.WORKS]
         assert child.spent() > 0
-    assert (told.name, told.model, told.network) == ("fast", "fast", "256x192")
+    assert (told.name, told.model, told.network) == ("fast", "fast", "256x224")
     assert told.runtime in told.versions
     assert (told.stream, told.streamed) == ("", f"fast {told.runtime}")
     assert np.abs(alpha - segmenter.raw(portrait)).mean() < 1e-3

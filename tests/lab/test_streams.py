@@ -54,7 +54,7 @@ def test_a_row_for_each_model_clip_and_path(filmed):
     ]
     assert moved == [(3, 15), (15, 15)]
     empty, made = found[0], found[-1]
-    assert (empty["model"], empty["network"], empty["n"]) == ("fast", "256x192", "3")
+    assert (empty["model"], empty["network"], empty["n"]) == ("fast", "256x224", "3")
     assert (empty["iou"], empty["boundary_f"], empty["lag"]) == ("", "", "")
     assert 0 <= float(empty["marked"]) <= 1
     assert made["marked"] == "" or float(made["marked"]) >= 0

@@ -17,7 +17,7 @@ from incognito.lab.batches import Batch
 from incognito.lab.contestants import Contestant
 from incognito.lab.terms import named
 
-AGREES = 0.85  # IoU with a picture's mask from which a guest is heard on it
+AGREES = 0.75  # IoU with a picture's mask from which a guest is heard on it
 NOBODY = 0.001  # share of a picture; where mask and matte both have less, they agree
 
 
