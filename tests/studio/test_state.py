@@ -13,7 +13,7 @@ def test_the_models_are_told(client):
     """Their size and accuracy, and what a run takes here once that was measured."""
     models = {each["name"]: each for each in client.get("/v1/models").json()}
     assert set(models) == {card.name for card in zoo.models()}
-    assert (models["fast"]["width"], models["fast"]["height"]) == (256, 192)
+    assert (models["fast"]["width"], models["fast"]["height"]) == (256, 224)
     until = time.monotonic() + 60
     while any(each["milliseconds"] is None for each in client.get("/v1/models").json()) and time.monotonic() < until:
         time.sleep(0.2)
