@@ -36,7 +36,7 @@ def train(
 ) -> None:
     """Train a network by a recipe.
 
-    Example: incognito lab train recipes/fast.toml --data DATA --out runs/fast
+    Example: incognito lab train recipes/own.toml --data my-photos --from fast --out runs/own
     """
     with needing_lab():
         from incognito.lab import train as training
