@@ -61,6 +61,18 @@ def test_a_context_begins_as_the_identity_or_from_one(tmp_path, x, source):
         assert any(module.body[-1].weight.any() for module in target.modules() if isinstance(module, light.Context))
 
 
+def test_a_context_that_the_network_has_not_is_left_out(tmp_path, x):
+    """What is not in it is filled from around the source's context; a silent one was the identity."""
+    given, target = net("light", CONTEXT), net("light", SLIM, seed=1)
+    (context,) = (module for module in given.modules() if isinstance(module, light.Context))
+    context.silence()
+    path = tmp_path / "source.onnx"
+    path.write_bytes(export.to_onnx(export.Deployed(given).eval(), 64, 64))
+    weights.fill(target, weights.read_folded(path), path)
+    with torch.no_grad():
+        assert torch.allclose(target(x), given(x), atol=2e-3)
+
+
 def test_a_context_is_silent_beside_a_checkpoints_weights_too(x):
     """A network that has one begins with what a checkpoint without it gives."""
     given, target = net("light", SLIM), net("light", CONTEXT, seed=1)

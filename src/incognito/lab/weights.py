@@ -27,6 +27,7 @@ from incognito.lab.tidy import SHIFT
 HUB = "imagenet"  # in a recipe: the hub's weights
 Folded = list[tuple[np.ndarray, np.ndarray | None]]  # weight OIHW and bias of each convolution, in order of execution
 State = dict[str, Tensor]
+WIDE = 7  # pixels that a context's filter is wide, and no other layer's by depth
 Layer = tuple[nn.Conv2d, nn.BatchNorm2d | None]  # a convolution and the batch norm behind it
 
 
@@ -102,9 +103,9 @@ def fill(part: nn.Module, folded: Folded, path: Path) -> list[nn.BatchNorm2d]:
 
     Those beyond the part's last, such as a classifier's or a decoder's, are left out; nine in ten of the part's must
     fit, and after the first that does not (a last layer that the source has not), the rest keep their beginning. A
-    context that the source has not begins as the identity.
+    context that the source has not begins as the identity, and one that the part has not is left out.
     """
-    layers = _of_source(executed(part), part, folded)
+    layers, folded = _of_source(executed(part), part, folded)
     fitting, norms = 0, []
     for (layer, norm), pair in zip_longest(layers, folded[: len(layers)], fillvalue=None):  # type: ignore[misc]
         if pair is None or pair[0].shape != tuple(layer.weight.shape):
@@ -117,16 +118,18 @@ def fill(part: nn.Module, folded: Folded, path: Path) -> list[nn.BatchNorm2d]:
     return norms
 
 
-def _of_source(layers: list[Layer], part: nn.Module, folded: Folded) -> list[Layer]:
-    """The layers without those of contexts, which are silenced, where the source has no filter that is as wide."""
+def _of_source(layers: list[Layer], part: nn.Module, folded: Folded) -> tuple[list[Layer], Folded]:
+    """The layers and convolutions without those of contexts that only one of the two has; the part's are silenced."""
     contexts = [module for module in part.modules() if isinstance(module, Context)]
     inside = {layer for context in contexts for layer in context.modules()}
     wide = {tuple(layer.weight.shape) for layer, _ in layers if layer in inside and layer.groups > 1}
+    found = [place for place, (weight, _) in enumerate(folded) if weight.shape[1:] == (1, WIDE, WIDE)]
     if wide <= {weight.shape for weight, _ in folded}:
-        return layers
+        around = {place + step for place in found for step in (-1, 0, 1)} if not wide else set()
+        return layers, [pair for place, pair in enumerate(folded) if place not in around]
     for context in contexts:
         context.silence()
-    return [pair for pair in layers if pair[0] not in inside]
+    return [pair for pair in layers if pair[0] not in inside], folded
 
 
 @torch.no_grad()
