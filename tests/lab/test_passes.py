@@ -14,7 +14,7 @@ from incognito.lab import bias, graph, passes, quantise
 from incognito.lab.judge import Judge
 from incognito.lab.passes import PASSES, Context
 
-OPTIONS = {"resolution": {"size": [32, 64]}, "prune": {"keep": 0.75}}
+OPTIONS = {"resolution": {"size": [32, 64]}, "prune": {"keep": 0.75}, "shorten": {"blocks": 1}}
 
 
 class CountingJudge(Judge):

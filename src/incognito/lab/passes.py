@@ -21,6 +21,7 @@ from incognito.errors import LabError, UsageError
 from incognito.frame import resize as shrink
 from incognito.lab import bias, compact, graph, level, quantise, tidy
 from incognito.lab import prune as pruning
+from incognito.lab import shorten as shortening
 from incognito.lab.judge import Judge
 
 QAT_ABOVE = 0.003  # IoU that calibration may lose before quantisation is trained for
@@ -89,6 +90,12 @@ def pruned(
     return context.tune(thin, pictures, None) if pictures else thin
 
 
+def shortened(model: ModelProto, context: Context, blocks: int, pictures: int = 0) -> ModelProto:
+    """Take out so many residual blocks, and tune on so many pictures."""
+    short = shortening.shorten(model, context.inputs(model), blocks)
+    return context.tune(short, pictures, None) if pictures else short
+
+
 def int8(
     model: ModelProto, context: Context, method: str = "best", kind: str = "here", pictures: int = 0
 ) -> ModelProto:
@@ -142,6 +149,7 @@ PASSES: dict[str, Pass] = {
     "graph": Pass(tidied, 1e-4),
     "resolution": Pass(resized, 0.15, learns=True),
     "prune": Pass(pruned, 0.1, learns=True),
+    "shorten": Pass(shortened, 0.1, learns=True),
     "int8": Pass(int8, 0.05, "int8", learns=True),
     "dynamic": Pass(dynamic, 0.1, "int8"),
     "float16": Pass(float16, 2e-3, "float16"),
