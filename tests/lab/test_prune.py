@@ -29,14 +29,16 @@ def test_a_pruned_network_is_smaller_and_runs(tmp_path, small_model, pictures, p
     assert part != "decoder" or changed == late
 
 
-def test_the_fine_part_is_what_is_computed_at_half_the_size(small_model, pictures):
-    """Of 64 pixels: layers at 32 are thinned, those below keep their channels."""
-    found = widths(prune.prune(small_model, pictures, 0.5, "fine"))
-    heights = {node.name: graph.shapes(small_model)[node.output[0]][2] for node in small_model.graph.node}
+@pytest.mark.parametrize(("part", "heights"), [("fine", {32}), ("shallow", {16, 32})])
+def test_a_part_is_what_is_computed_at_such_a_size(small_model, pictures, part, heights):
+    """Of 64 pixels: layers at 32, and at 16, are thinned, those below keep theirs; "shallow" spares the decoder."""
+    found = widths(prune.prune(small_model, pictures, 0.5, part))
+    seen = {node.name: graph.shapes(small_model)[node.output[0]][2] for node in small_model.graph.node}
     mixing = {name: shape for name, shape in widths(small_model).items() if shape[1] > 1}  # others pass channels on
     changed = {name for name, shape in mixing.items() if found[name][0] != shape[0]}
     assert changed
-    assert {heights[name] for name in changed} == {32}
+    assert {seen[name] for name in changed} == heights
+    assert part == "fine" or not any("ups" in name for name in changed)
 
 
 def test_residuals_lose_the_same_channels_and_dead_ones_leave_no_trace():

@@ -23,7 +23,7 @@ PASSING = (
     "Identity",
 )  # fmt: skip
 PAIRING = ("Add", "Mul", "Sub", "Div")
-PARTS = ("all", "encoder", "decoder", "fine")
+PARTS = ("all", "encoder", "decoder", "fine", "shallow")
 
 
 @dataclass(slots=True)
@@ -63,7 +63,8 @@ def prune(
     """Keep a share of every layer's channels, rounded up to a multiple, in a tidy float32 model.
 
     `pictures` are inputs of the model; `part` may be "encoder", "decoder", all that comes after the first upsampling,
-    or "fine", all that is computed at half of the picture's size or more. Raises LabError where nothing would leave.
+    "fine", all that is computed at half of the picture's size or more, or "shallow", what the encoder computes at a
+    quarter or more. Raises LabError where nothing would leave.
     """
     if part not in PARTS or not 0 < keep < 1 or multiple < 1:
         raise LabError(f"part is one of {', '.join(PARTS)}, keep between 0 and 1, and multiple at least 1")
@@ -157,13 +158,15 @@ def _worth(model: ModelProto, channels: Channels, power: dict[str, np.ndarray]) 
 def _layers(model: ModelProto, channels: Channels, part: str) -> list[list[int]]:
     """The labels that may leave, in layers: those that come out of the same convolutions."""
     makers: dict[int, list[str]] = defaultdict(list)
-    late, fine = _after_upsampling(model), _at_half_size(model)
+    late, fine, quarter = _after_upsampling(model), _at_size(model, 2), _at_size(model, 4)
     for node in _readers(model):
         for label in channels.roots(node.output[0]):
             makers[int(label)].append(node.output[0])
     layers: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for label, names in makers.items():
-        parts = ("all", "decoder" if late >= {*names} else "encoder", "fine" if fine >= {*names} else "")
+        side = "decoder" if late >= {*names} else "encoder"
+        shallow = side == "encoder" and quarter >= {*names}
+        parts = {"all", side} | ({"fine"} if fine >= {*names} else set()) | ({"shallow"} if shallow else set())
         if label not in channels.frozen and part in parts:
             layers[tuple(names)].append(label)
     return list(layers.values())
@@ -178,10 +181,10 @@ def _after_upsampling(model: ModelProto) -> set[str]:
     return late
 
 
-def _at_half_size(model: ModelProto) -> set[str]:
-    """The feature maps that are at least half as high as the picture."""
+def _at_size(model: ModelProto, stride: int) -> set[str]:
+    """The feature maps whose height times a stride is the picture's or more."""
     height = graph.shape_of(graph.input_of(model))[1] or 0
-    return {name for name, size in graph.shapes(model).items() if len(size) == 4 and 2 * size[2] >= height}
+    return {name for name, size in graph.shapes(model).items() if len(size) == 4 and stride * size[2] >= height}
 
 
 def _without(model: ModelProto, channels: Channels, leaving: set[int], mean: dict[str, np.ndarray]) -> ModelProto:
