@@ -8,7 +8,7 @@ from incognito.errors import LabError
 from incognito.lab.nets import build
 from incognito.lab.recipe import Recipe
 
-LADDERS = {"ladder", "int8", "shipped", "slim"}
+LADDERS = {"ladder", "int8", "shipped", "slim", "thin"}
 RECIPES = sorted(path for path in (Path(__file__).parents[2] / "recipes").glob("*.toml") if path.stem not in LADDERS)
 
 

@@ -8,7 +8,7 @@ from incognito.errors import LabError
 from incognito.lab.passes import PASSES
 from incognito.lab.rungs import DEFAULT, Ladder
 
-NAMES = ("ladder", "int8", "shipped", "slim")
+NAMES = ("ladder", "int8", "shipped", "slim", "thin")
 SHIPPED = [DEFAULT, *(Path(__file__).parents[2] / "recipes" / f"{name}.toml" for name in NAMES)]
 
 
