@@ -58,8 +58,8 @@ def test_the_block_that_is_missed_least_leaves_first(three_blocks):
     assert names(shorten.shorten(three_blocks, pictures[:4], 2)).isdisjoint({"loud of a", "faint of c"})
 
 
-def test_more_blocks_than_there_are_is_an_error(three_blocks):
-    """It says how many there were."""
-    picture = np.zeros((1, 8, 8, 3), np.uint8)
-    with pytest.raises(LabError, match="has 2 residual blocks to spare, not 3"):
-        shorten.shorten(three_blocks, [picture], 3)
+@pytest.mark.parametrize(("blocks", "why"), [(3, "has 2 residual blocks to spare, not 3"), (0, "1 or more, not 0")])
+def test_senseless_numbers_are_refused(three_blocks, blocks, why):
+    """More than there are, and none."""
+    with pytest.raises(LabError, match=why):
+        shorten.shorten(three_blocks, [np.zeros((1, 8, 8, 3), np.uint8)], blocks)

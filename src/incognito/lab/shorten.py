@@ -19,8 +19,10 @@ from incognito.lab.refit import refit
 def shorten(model: ModelProto, pictures: list[np.ndarray], blocks: int) -> ModelProto:
     """Take out so many residual blocks of a tidy float32 model, one after the other.
 
-    `pictures` are inputs of the model. Raises LabError where it has fewer blocks.
+    `pictures` are inputs of the model. Raises LabError where it has fewer blocks, and for less than one.
     """
+    if blocks < 1:
+        raise LabError(f"blocks is 1 or more, not {blocks}")
     wanted = _alphas(model, pictures)
     short = model
     for taken in range(blocks):
